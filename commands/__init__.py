@@ -1,0 +1,19 @@
+"""What people can type: each command is one function, and one line in `ALL`."""
+
+from commands import alert, config, device, drift, fleet
+from commands.spec import AnyCommand
+
+ALL: tuple[AnyCommand, ...] = (
+    fleet.status,
+    fleet.find,
+    device.show,
+    drift.list_open,
+    drift.show,
+    drift.sweep,
+    drift.retry,
+    config.show,
+    config.add,
+    config.assign,
+    alert.list_open,
+    alert.ack,
+)

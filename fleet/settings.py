@@ -1,0 +1,169 @@
+"""Every setting, its default and its meaning. Loaded once from app.yaml by the entry point and passed on.
+
+Durations are timedeltas: app.yaml writes them as `5m`, `24h`, `30s`, `7d`, `250ms` or ISO 8601 (`PT5M`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from fleet.roles import Role
+
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SHORT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+
+
+def duration(value: object) -> object:
+    """`5m` -> timedelta(minutes=5); anything else is left to pydantic (timedelta, seconds, ISO 8601)."""
+    if isinstance(value, str) and (found := _SHORT.fullmatch(value)):
+        return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SlackSettings(Section):
+    bot_token: SecretStr = Field(description="xoxb-… token of the installed app")
+    app_token: SecretStr = Field(description="xapp-… token with connections:write, for Socket Mode")
+    base_url: str = Field(default="https://slack.com/api/", description="the Web API; another address only for tests")
+    command: str = Field(default="/fleet", pattern=r"^/[a-z0-9_-]{1,31}$", description="the root slash command")
+    sockets: int = Field(default=2, ge=1, le=10, description="Socket Mode connections; Slack allows 10 for the app")
+    ops_channel: str = Field(description="id of the channel that gets alerts and escalations")
+    channel_per_second: float = Field(default=1.0, gt=0, description="messages a second into one channel")
+    updates_per_minute: float = Field(default=50.0, gt=0, description="edits a minute in the whole workspace")
+    say_late_after: Duration = Field(default=timedelta(minutes=2), description="say so when a post is later than this")
+    give_up_after: Duration = Field(default=timedelta(hours=24), description="how long an undelivered post is retried")
+
+
+class RoleMembers(Section):
+    users: tuple[str, ...] = Field(default=(), description="Slack user ids (U… or W…)")
+    groups: tuple[str, ...] = Field(default=(), description="Slack user group ids (S…), where the plan has them")
+
+
+class RolesSettings(Section):
+    everyone: Role = Field(default=Role.VIEWER, description="the role of whoever is not named below; `none` denies")
+    viewer: RoleMembers = RoleMembers()
+    operator: RoleMembers = RoleMembers()
+    approver: RoleMembers = RoleMembers()
+    admin: RoleMembers = RoleMembers()
+    group_cache: Duration = Field(default=timedelta(minutes=1), description="how long a group's members are believed")
+
+
+class TlsSettings(Section):
+    enabled: bool = False
+    ca_file: Path | None = Field(default=None, description="CA bundle of the broker; the system's when empty")
+    cert_file: Path | None = Field(default=None, description="Muster's own client certificate")
+    key_file: Path | None = Field(default=None, description="its key")
+    verify_hostname: bool = True
+
+
+class MqttProtocol(StrEnum):
+    AUTO = "auto"
+    V311 = "3.1.1"
+    V5 = "5"
+
+
+class MqttSettings(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: TlsSettings = TlsSettings()
+    protocol: MqttProtocol = Field(default=MqttProtocol.AUTO, description="auto tries 5, then 3.1.1")
+    client_id: str = Field(default="muster-1", min_length=1, description="fixed, and different for each replica")
+    topic_prefix: str = Field(
+        default="",
+        pattern=r"^(|[^+#/$\x00][^+#\x00]*/)$",
+        description="empty, or ends in / : put before every topic",
+    )
+    shared_group: str | None = Field(default=None, description="MQTT 5 shared subscription group for several replicas")
+    keepalive: Duration = timedelta(seconds=60)
+    session_expiry: Duration = Field(default=timedelta(hours=24), description="how long the broker keeps our session")
+    reconnect_first: Duration = Field(default=timedelta(seconds=1), description="first wait, doubled with full jitter")
+    reconnect_most: Duration = Field(default=timedelta(seconds=60), description="longest wait between two attempts")
+    publish_concurrency: int = Field(default=100, ge=1, le=1000, description="publishes in flight")
+    publish_timeout: Duration = Field(default=timedelta(seconds=20), description="how long a PUBACK is waited for")
+    max_payload_bytes: int = Field(default=131072, ge=1024, description="larger payloads become dead letters")
+
+
+class Synchronous(StrEnum):
+    FULL = "full"
+    NORMAL = "normal"
+
+
+class DatabaseSettings(Section):
+    url: SecretStr = Field(
+        default=SecretStr("sqlite+aiosqlite:///muster.db"),
+        description="sqlite+aiosqlite:///file or postgresql+asyncpg://user@host/name",
+    )
+    synchronous: Synchronous = Field(
+        default=Synchronous.FULL,
+        description="SQLite: `full` survives a power cut, `normal` only a crash of the process",
+    )
+    pool_size: int = Field(default=10, ge=2, description="PostgreSQL connections, or SQLite readers")
+    lock_timeout: Duration = Field(default=timedelta(seconds=10), description="how long a lock is waited for")
+    claim_for: Duration = Field(default=timedelta(minutes=1), description="after this a claim is taken over")
+    dead_letters_kept: int = Field(default=10_000, ge=100, description="newest dead letters kept for inspection")
+
+
+class ConfigSettings(Section):
+    assign_limit: int = Field(default=10, ge=1, description="most devices that one `config assign` may change")
+    max_bytes: int = Field(default=65536, ge=64, description="largest configuration, as canonical JSON")
+
+
+class DriftSettings(Section):
+    sweep_every: Duration = Field(default=timedelta(hours=1), description="how often drifted devices are looked for")
+    sweep_limit: int = Field(default=2000, ge=1, le=50_000, description="devices taken up in one transaction")
+    online_within: Duration = Field(default=timedelta(minutes=5), description="heard within this: online")
+    ack_timeout: Duration = Field(default=timedelta(minutes=5), description="how long an ack of a push is waited for")
+    retries: int = Field(default=3, ge=0, le=20, description="pushes after the first one")
+    escalate_after: Duration = Field(default=timedelta(hours=24), description="still drifted: people are called")
+    fresh_round_every: Duration = Field(
+        default=timedelta(hours=1), description="an unresponsive device that is heard again is pushed at most so often"
+    )
+
+
+class Rung(Section):
+    """One rung of the escalation ladder: whom an unacknowledged alert calls, and how long after it opened."""
+
+    after: Duration
+    mention: str = Field(description="what is written to call them: <@U…>, <!subteam^S…> or <!here>")
+
+
+class AlertSettings(Section):
+    ladder: tuple[Rung, ...] = Field(
+        default=(), description="rungs above the channel itself; copied into an alert when it opens"
+    )
+
+
+class LogSettings(Section):
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(Section):
+    slack: SlackSettings
+    roles: RolesSettings = RolesSettings()
+    mqtt: MqttSettings = MqttSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    config: ConfigSettings = ConfigSettings()
+    drift: DriftSettings = DriftSettings()
+    alerts: AlertSettings = AlertSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _shared_needs_mqtt5(self) -> Settings:
+        if self.mqtt.shared_group and self.mqtt.protocol is MqttProtocol.V311:
+            raise ValueError("mqtt.shared_group needs MQTT 5: set mqtt.protocol to 5 or auto")
+        return self

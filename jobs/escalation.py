@@ -1,0 +1,79 @@
+"""From a case that does not mend to the people who mend it: the alert, and then rung by rung whom it calls."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from fleet.alert import AlertKind, Call, next_rung
+from fleet.message import Message
+from fleet.roles import MUSTER
+from jobs.spec import Run, job
+from storage import alerts, audit, drift, outbox
+from storage.columns import iso
+from storage.db import CLOCK, AnyRow
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+
+
+@job("escalation", every=timedelta(minutes=1), woken_by=("cases",))
+async def escalate(run: Run) -> datetime | None:
+    """Tell the ops channel about devices that drifted too long, or that refused their configuration."""
+    async with run.db.begin(CLOCK) as session:
+        found = await drift.escalating(session, run.now, _BATCH)
+        if found:
+            await drift.escalated(session, [row.id for row in found], run.now)
+            shown = [_shown(row) for row in found]
+            channel = run.settings.slack.ops_channel
+            opened = await alerts.open_many(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
+            devices = {"devices": [row.device_id for row in found]}
+            await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{opened} devices", devices)
+    if found:
+        log.warning("drift escalated", devices=len(found))
+    if len(found) == _BATCH:
+        return run.now
+    async with run.db.read() as session:
+        return await drift.next_escalation(session, run.now)
+
+
+def _shown(row: AnyRow) -> dict[str, Any]:
+    return {
+        "device_id": row.device_id,
+        "site": row.site,
+        "model": row.model,
+        "firmware": row.firmware_version,
+        "target": row.target_version,
+        "reported": row.reported_config_version,
+        "cause": row.state.value,
+        "error": row.error,
+        "rounds": row.rounds,
+        "attempt": row.attempt,
+        "detected_at": iso(row.detected_at),
+        "last_seen_at": iso(row.last_seen_at) if row.last_seen_at else None,
+    }
+
+
+@job("call people", every=timedelta(minutes=1), woken_by=("outbox",))
+async def call_people(run: Run) -> datetime | None:
+    """Call the next people on the ladder where nobody has acknowledged an alert in time."""
+    async with run.db.begin(CLOCK) as session:
+        for row in await alerts.due(session, run.now, _BATCH):
+            call = next_rung(row.state, row.rung, row.ladder, row.opened_at)
+            if not isinstance(call, Call) or not await alerts.called(session, row.id, call.rung, call.next_at):
+                continue
+            said = {"mention": call.mention, "device_id": row.device_id, "opened_at": row.opened_at}
+            key = alerts.message_key(row.id)
+            await outbox.put(
+                session,
+                {f"{key}:rung:{call.rung}": Message(template="alert/call", data=said)},
+                run.settings.slack.ops_channel,
+                run.now,
+                outbox.ESCALATION,
+                thread_key=key,
+            )
+    async with run.db.read() as session:
+        return await alerts.next_due(session)

@@ -1,0 +1,136 @@
+"""What devices say, a batch at a time: read, merged to one row a device, written in a few statements, committed.
+
+The broker is acked after this returns, so a batch comes again if anything fails: every statement here may run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.drift import Resolution
+from fleet.operation import OperationState
+from fleet.settings import Settings
+from fleet.version import version_key
+from jobs.drift import after_resolution
+from link import wire
+from link.client import Received
+from link.topics import Topics
+from link.wire import AckStatus, ConfigAck, Kind, Said, Status, Telemetry, Unreadable
+from storage import dead_letters, devices, drift, operations
+from storage.db import DEVICES, Database
+from storage.dead_letters import Letter
+
+log = structlog.get_logger(__name__)
+
+RETAINED, UNKNOWN_DEVICE, UNEXPECTED = "retained copy", "unknown device", "unexpected message"
+
+_key = lru_cache(maxsize=4096)(version_key)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch, merged: the last word of each device, its acks in order, and what could not be read."""
+
+    now: datetime
+    heard: dict[str, dict[str, Any]] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
+    applied: dict[str, dict[str, Any]] = field(default_factory=dict)
+    acks: list[dict[str, Any]] = field(default_factory=list)
+    rejections: list[dict[str, Any]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+
+    def take(self, device_id: str, topic: str, said: Said) -> None:
+        row = self.heard.setdefault(device_id, {"device_id": device_id, "at": self.now})
+        self.topics[device_id] = topic
+        if said.device_ts is not None:
+            row["skew"] = (self.now - said.device_ts).total_seconds()
+        match said:
+            case Status():
+                self._status(device_id, row, said)
+            case Telemetry():
+                row["telemetry"] = said.text
+                row["telemetry_count"] = row.get("telemetry_count", 0) + 1
+            case ConfigAck():
+                self._ack(device_id, said)
+
+    def _status(self, device_id: str, row: dict[str, Any], said: Status) -> None:
+        row["reported"] = said.reported_config_version
+        self.applied.pop(device_id, None)  # the later word holds
+        if said.firmware_version is not None:
+            row["firmware"], row["firmware_key"] = said.firmware_version, _key(said.firmware_version)
+        if said.site is not None:
+            row["site"] = said.site
+        if said.boot_id is not None:
+            row["boot_id"] = said.boot_id
+
+    def _ack(self, device_id: str, said: ConfigAck) -> None:
+        ack = {
+            "device_id": device_id,
+            "version": said.version,
+            "operation_id": said.operation_id,
+            "error": said.error,
+        }
+        if said.status is AckStatus.APPLIED:
+            self.acks.append(ack)
+            self.applied[device_id] = ack
+        else:
+            self.rejections.append(ack)
+
+
+async def take_in(batch: Sequence[Received], now: datetime, db: Database, settings: Settings, topics: Topics) -> None:
+    """Write one batch in one transaction. Raises what the database raises; nothing is written then."""
+    read = _read(batch, now, settings.mqtt.max_payload_bytes, topics)
+    async with db.begin(DEVICES) as session:
+        if read.heard:
+            await _write(session, read, settings)
+        new = await dead_letters.add(session, read.letters)
+    for letter in new:  # once for each device, reason and hour
+        log.warning("dead letter", device=letter.device_id, topic=letter.topic, why=letter.reason, detail=letter.detail)
+
+
+def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topics) -> Batch:
+    read = Batch(now)
+    for received in batch:
+        device_id = ""
+        try:
+            device_id, kind = topics.read(received.topic)
+            if received.retain:
+                raise Unreadable(RETAINED)  # the broker's memory, not the device's voice
+            said = wire.read(device_id, kind, received.payload, max_bytes)
+            if kind not in (Kind.STATUS, Kind.TELEMETRY, Kind.CONFIG_ACK):
+                raise Unreadable(UNEXPECTED)
+        except Unreadable as fault:
+            read.letters.append(Letter(device_id, received.topic, fault.reason, "", received.payload, now))
+        else:
+            read.take(device_id, received.topic, said)
+    return read
+
+
+async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
+    now = read.now
+    unknown = await devices.heard(session, list(read.heard.values()))
+    for device_id in sorted(unknown):
+        why = "Register it first, or import it: what it says is not kept until then."
+        read.letters.append(Letter(device_id, read.topics[device_id], UNKNOWN_DEVICE, why, b"", now))
+        del read.heard[device_id]
+    if read.applied:
+        await devices.applied(session, list(read.applied.values()))
+    if read.acks:
+        await operations.settle(session, read.acks, OperationState.DONE, now)
+    if read.rejections:
+        await operations.settle(session, read.rejections, OperationState.REJECTED, now)
+        await drift.reject(session, read.rejections, now)
+    if not read.heard:
+        return
+    await drift.heard(session, list(read.heard), now, settings.drift)
+    acked = {ack["device_id"] for ack in read.acks}
+    why_resolved = {each: Resolution.ACKED if each in acked else Resolution.REPORTED for each in read.heard}
+    resolved = await drift.resolve(session, why_resolved, now)
+    await after_resolution(session, resolved, now)

@@ -1,0 +1,109 @@
+"""Everything that Muster says on its own account goes to Slack from here: paced, in order, again until it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from fleet.message import Message
+from jobs.spec import Delivered, Gone, Letter, NotYet, Run, Stands, job
+from storage import outbox
+from storage.db import CLOCK, AnyRow
+
+log = structlog.get_logger(__name__)
+
+_LOOKED_AT = 200
+_AT_ONCE = 20
+_LONGEST_WAIT = timedelta(minutes=5)
+
+
+@job("outbox", every=timedelta(seconds=15), woken_by=("outbox",))
+async def post(run: Run) -> datetime | None:
+    """Post and edit what waits for Slack, as fast as Slack allows, escalations first."""
+    async with run.db.read() as session:
+        waiting = await outbox.due(session, run.now, _LOOKED_AT)
+    chosen, free_at = _within_pace(run, waiting)
+    if chosen:
+        until = run.now + run.settings.database.claim_for
+        async with run.db.begin(CLOCK) as session:
+            ours = await outbox.claim(session, [row.id for row in chosen], run.now, run.replica, until)
+        by_channel: dict[str, list[AnyRow]] = defaultdict(list)
+        for row in chosen:
+            if row.id in ours:
+                by_channel[row.channel].append(row)
+        await asyncio.gather(*(_in_order(run, rows) for rows in by_channel.values()))
+    if free_at or len(waiting) == _LOOKED_AT:
+        return free_at or run.now
+    async with run.db.read() as session:
+        return await outbox.next_due(session)
+
+
+def _within_pace(run: Run, waiting: Sequence[AnyRow]) -> tuple[list[AnyRow], datetime | None]:
+    """What may go now, and when the rest may."""
+    chosen: list[AnyRow] = []
+    free_at: datetime | None = None
+    for row in waiting:
+        if len(chosen) == _AT_ONCE:
+            return chosen, run.now
+        free = run.deliver.take_turn(row.channel, row.ts is not None, run.now)
+        if free <= run.now:
+            chosen.append(row)
+        else:
+            free_at = min(free_at or free, free)
+    return chosen, free_at
+
+
+async def _in_order(run: Run, rows: Sequence[AnyRow]) -> None:
+    for row in rows:
+        letter = _letter(run, row)
+        outcome = await _deliver(run, row, letter)
+        await _record(run, row, outcome)
+
+
+def _letter(run: Run, row: AnyRow) -> Letter:
+    late = run.now - row.wanted_at
+    return Letter(
+        key=row.key,
+        channel=row.channel,
+        message=Message.model_validate_json(row.message),
+        ts=row.ts,
+        thread_ts=row.parent_ts,
+        late=late if late >= run.settings.slack.say_late_after and row.ts is None else None,
+    )
+
+
+async def _deliver(run: Run, row: AnyRow, letter: Letter) -> Delivered:
+    if row.uncertain and row.ts is None:
+        found = await run.deliver.find(letter, row.created_at)
+        if isinstance(found, NotYet):
+            return found
+        if isinstance(found, Stands):
+            # What stands there may be an older revision of it.
+            return found if row.revision == 1 else await run.deliver.deliver(_as_edit(letter, found.ts), run.now)
+    return await run.deliver.deliver(letter, run.now)
+
+
+def _as_edit(letter: Letter, ts: str) -> Letter:
+    return Letter(letter.key, letter.channel, letter.message, ts, letter.thread_ts, None)
+
+
+async def _record(run: Run, row: AnyRow, outcome: Delivered) -> None:
+    async with run.db.begin(CLOCK) as session:
+        match outcome:
+            case Stands(ts=ts):
+                await outbox.standing(session, row.id, row.revision, ts)
+            case Gone(why=why):
+                log.info("a message is gone and is posted anew", key=row.key, why=why)
+                await outbox.later(session, row.id, run.now, why, uncertain=False, gone=True)
+            case NotYet(why=why, uncertain=uncertain, after=after):
+                if run.now - row.wanted_at > run.settings.slack.give_up_after:
+                    log.error("a message was given up", key=row.key, why=why)
+                    await outbox.give_up(session, row.id, why)
+                    return
+                wait = after or run.backoff(row.attempts, _LONGEST_WAIT)
+                log.warning("Slack did not take a message", key=row.key, why=why, again_in=str(wait))
+                await outbox.later(session, row.id, run.now + wait, why, uncertain=uncertain)

@@ -1,0 +1,64 @@
+"""`make demo`: the main job on a fleet of 200 simulated devices, in a stand-in Slack workspace in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from sandbox.demo import Demo, MusterEnded
+
+_WELCOME = """
+------------------------------------------------------------------------------------------
+  Muster's demo is up. Open this page in a browser:
+
+      {url}
+
+  200 simulated devices run an old configuration. Within 2 minutes Muster finds the drift,
+  pushes, retries, and escalates in #fleet-ops what people must look at. A day of waiting
+  takes a minute here; the deadlines are in sandbox/demo.yaml.
+
+  Try, as olga the operator (switch people at the top of the page):
+      /fleet                          what you can do
+      /fleet status                   the whole fleet at a glance
+      /fleet drift list               who is drifted, and what is being done
+      /fleet find site:oslo is:drifted
+      /fleet device show never-acks-001
+      /fleet config assign 2026.10.0 prompt-001      give one device the old configuration
+  and press Acknowledge, Retry push or Show device under an escalation.
+
+  Ctrl+C ends it. Everything lies in {folder}.
+------------------------------------------------------------------------------------------
+"""
+
+
+async def _main(port: int, folder: Path) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with Demo(folder, port).running() as demo:
+        await demo.workspace.wait_for_connections(1)
+        print(_WELCOME.format(url=demo.workspace.url, folder=folder), flush=True)
+        stopping = asyncio.create_task(stop.wait())
+        ended = asyncio.create_task(demo.ended())
+        await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if ended.done():
+            ended.result()
+        ended.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8370, help="of the page, on loopback; 0 takes a free one")
+    parser.add_argument("--folder", type=Path, default=Path(".demo"), help="made anew for the registry and its files")
+    asked = parser.parse_args()
+    try:
+        asyncio.run(_main(asked.port, asked.folder))
+    except (MusterEnded, OSError) as fault:
+        sys.exit(f"The demo cannot go on: {fault}")
+
+
+main()

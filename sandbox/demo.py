@@ -1,0 +1,140 @@
+"""The demo: broker, workspace and simulated fleet, and the very same `muster run` beside them as a child process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from sandbox.broker import EmbeddedBroker
+from sandbox.devices import Behaviour, SimulatedDevice, SimulatedFleet
+from sandbox.workspace import APP_TOKEN, BOT_TOKEN, Workspace
+
+SETTINGS = Path(__file__).parent / "demo.yaml"
+OLD, NEW = "2026.10.0", "2026.11.0"
+CONFIGS = {
+    OLD: {"sampling_s": 60, "upload": {"batch": 50}},
+    NEW: {"sampling_s": 30, "upload": {"batch": 100, "compress": True}, "radio": {"band": "868"}},
+}
+MIX = {
+    Behaviour.PROMPT: 120,
+    Behaviour.SLOW: 30,
+    Behaviour.RETURNS: 20,
+    Behaviour.OFFLINE: 8,
+    Behaviour.NEVER_ACKS: 8,
+    Behaviour.REJECTS: 6,
+    Behaviour.GARBAGE: 8,
+}
+"""How many devices behave how: 200 in all."""
+
+_SITES = ("oslo", "bergen", "tromso", "malmo")
+_MODELS = ("gw2", "gw3", "meter-1")
+
+
+class MusterEnded(Exception):
+    """The bot's process ended by itself; its log says why."""
+
+
+def fleet(mix: Mapping[Behaviour, int] = MIX) -> list[SimulatedDevice]:
+    """The devices, all still on the old configuration; ids tell what to expect: `prompt-001`."""
+    made = []
+    for behaviour, count in mix.items():
+        for number in range(1, count + 1):
+            made.append(
+                SimulatedDevice(
+                    device_id=f"{behaviour.value.replace('_', '-')}-{number:03}",
+                    behaviour=behaviour,
+                    site=_SITES[number % len(_SITES)],
+                    model=_MODELS[number % len(_MODELS)],
+                    reported_version=OLD,
+                )
+            )
+    return made
+
+
+class Demo:
+    """Everything that a fleet needs, on loopback, in one folder that is made anew each time."""
+
+    def __init__(self, folder: Path, port: int, mix: Mapping[Behaviour, int] = MIX) -> None:
+        self.folder = folder
+        self.port = port
+        self.devices = fleet(mix)
+        self.workspace: Workspace
+        self.simulated: SimulatedFleet
+        self.muster: asyncio.subprocess.Process
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Demo]:
+        """Start it all; end it all when left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        async with contextlib.AsyncExitStack() as stack:
+            broker = stack.enter_context(EmbeddedBroker())
+            self.workspace = await stack.enter_async_context(Workspace.start(port=self.port))
+            environment = self._environment(broker)
+            await self._register(environment)
+            self.simulated = SimulatedFleet(
+                self.devices, broker.host, broker.port, status_every=5, slow_after=4, returns_after=40
+            )
+            simulation = asyncio.create_task(self.simulated.run(), name="simulated fleet")
+            stack.push_async_callback(_cancelled, simulation)
+            self.muster = await asyncio.create_subprocess_exec(*_muster("run"), env=environment)
+            stack.push_async_callback(_ended, self.muster)
+            yield self
+
+    def _environment(self, broker: EmbeddedBroker) -> dict[str, str]:
+        return {
+            **os.environ,
+            "MUSTER_SETTINGS": str(SETTINGS),
+            "MUSTER_SLACK_BOT_TOKEN": BOT_TOKEN,
+            "MUSTER_SLACK_APP_TOKEN": APP_TOKEN,
+            "MUSTER_SLACK_BASE_URL": self.workspace.base_url,
+            "MUSTER_MQTT_HOST": broker.host,
+            "MUSTER_MQTT_PORT": str(broker.port),
+            "MUSTER_DATABASE_URL": f"sqlite+aiosqlite:///{(self.folder / 'muster.db').absolute()}",
+        }
+
+    async def _register(self, environment: Mapping[str, str]) -> None:
+        """As an ops team would: configurations from files, devices from a CSV."""
+        for version, body in CONFIGS.items():
+            file = self.folder / f"{version}.json"
+            file.write_text(json.dumps(body, indent=2))
+            await _run(environment, "config", version, str(file))
+        listed = self.folder / "devices.csv"
+        with listed.open("w", newline="") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(["device_id", "site", "model", "target_config_version", "tags"])
+            writer.writerows([each.device_id, each.site, each.model, NEW, "env=demo"] for each in self.devices)
+        await _run(environment, "import", str(listed))
+
+    async def ended(self) -> None:
+        """Wait for the bot to end, which it should not. Raises MusterEnded."""
+        code = await self.muster.wait()
+        raise MusterEnded(f"muster run ended with exit code {code}.")
+
+
+def _muster(*words: str) -> list[str]:
+    return [sys.executable, "-m", "bot", *words]
+
+
+async def _run(environment: Mapping[str, str], *words: str) -> None:
+    process = await asyncio.create_subprocess_exec(*_muster(*words), env=dict(environment))
+    if await process.wait():
+        raise MusterEnded(f"muster {' '.join(words)} ended with exit code {process.returncode}.")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()

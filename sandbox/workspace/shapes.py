@@ -1,0 +1,162 @@
+"""How the workspace's things look in Slack's JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.workspace import ids
+from sandbox.workspace.state import Blocks, Channel, Group, Message, State, User
+
+Json = dict[str, Any]
+
+
+def with_ids(state: State, blocks: Blocks) -> Blocks:
+    """Slack gives every block a block_id and every interactive element an action_id where the app gave none."""
+    complete: Blocks = []
+    for block in blocks:
+        copy = {**block, "block_id": block.get("block_id") or state.next_id("b")}
+        if isinstance(copy.get("elements"), list) and copy.get("type") == "actions":
+            copy["elements"] = [_with_action_id(state, element) for element in copy["elements"]]
+        if isinstance(copy.get("accessory"), dict):
+            copy["accessory"] = _with_action_id(state, copy["accessory"])
+        complete.append(copy)
+    return complete
+
+
+def _with_action_id(state: State, element: Json) -> Json:
+    if element.get("type") == "image" or element.get("action_id"):
+        return element
+    return {**element, "action_id": state.next_id("a")}
+
+
+def message(state: State, found: Message, *, metadata: bool = False) -> Json:
+    """A message as conversations.history returns it; its metadata only when asked for."""
+    user = state.users.get(found.user)
+    shape: Json = {"type": "message", "user": found.user, "text": found.text, "ts": found.ts, "team": ids.TEAM}
+    if user is not None and user.id == ids.BOT_USER:
+        shape |= {"bot_id": ids.BOT, "app_id": ids.APP, "bot_profile": bot()}
+    if found.deleted:
+        shape |= {"subtype": "tombstone", "text": "This message was deleted.", "hidden": True}
+    if found.blocks:
+        shape["blocks"] = found.blocks
+    if found.attachments:
+        shape["attachments"] = found.attachments
+    if found.edited_ts:
+        shape["edited"] = {"user": found.user, "ts": found.edited_ts}
+    if found.reactions:
+        shape["reactions"] = [
+            {"name": name, "users": users, "count": len(users)} for name, users in found.reactions.items()
+        ]
+    if metadata and found.metadata:
+        shape["metadata"] = found.metadata
+    return shape | _thread(state, found)
+
+
+def _thread(state: State, found: Message) -> Json:
+    if found.is_reply:
+        parent = state.message(found.channel, found.thread_ts or "")
+        return {"thread_ts": found.thread_ts} | ({"parent_user_id": parent.user} if parent else {})
+    channel = state.channels.get(found.channel)
+    replies = channel.threads.get(found.ts, []) if channel else []
+    if not channel or not replies:
+        return {}
+    users = list(dict.fromkeys(channel.messages[ts].user for ts in replies if ts in channel.messages))
+    return {
+        "thread_ts": found.ts,
+        "reply_count": len(replies),
+        "reply_users": users[:5],
+        "reply_users_count": len(users),
+        "latest_reply": replies[-1],
+    }
+
+
+def channel(state: State, found: Channel, viewer: str = ids.BOT_USER) -> Json:
+    if found.is_im:
+        other = next((member for member in found.members if member != viewer), viewer)
+        return {"id": found.id, "created": found.created, "is_im": True, "is_archived": False, "user": other}
+    return {
+        "id": found.id,
+        "name": found.name,
+        "name_normalized": found.name,
+        "created": found.created,
+        "is_channel": not found.is_private,
+        "is_group": found.is_private,
+        "is_im": False,
+        "is_mpim": False,
+        "is_private": found.is_private,
+        "is_archived": found.is_archived,
+        "is_general": False,
+        "is_member": viewer in found.members,
+        "num_members": len(found.members),
+        "topic": {"value": found.topic, "creator": "", "last_set": 0},
+        "purpose": {"value": "", "creator": "", "last_set": 0},
+        "context_team_id": ids.TEAM,
+    }
+
+
+def user(found: User) -> Json:
+    return {
+        "id": found.id,
+        "team_id": ids.TEAM,
+        "name": found.name,
+        "real_name": found.real_name,
+        "deleted": False,
+        "is_bot": found.is_bot,
+        "is_app_user": False,
+        "is_admin": False,
+        "tz": found.tz,
+        "tz_label": "Central European Time",
+        "tz_offset": 3600,
+        "profile": {
+            "real_name": found.real_name,
+            "display_name": found.name,
+            "email": found.email,
+            "team": ids.TEAM,
+        },
+    }
+
+
+def group(found: Group, *, with_users: bool) -> Json:
+    shape: Json = {
+        "id": found.id,
+        "team_id": ids.TEAM,
+        "is_usergroup": True,
+        "name": found.name,
+        "handle": found.handle,
+        "date_delete": 0,
+        "user_count": len(found.users),
+    }
+    return shape | ({"users": list(found.users)} if with_users else {})
+
+
+def bot() -> Json:
+    return {
+        "id": ids.BOT,
+        "app_id": ids.APP,
+        "user_id": ids.BOT_USER,
+        "name": "Muster",
+        "deleted": False,
+        "updated": 0,
+        "team_id": ids.TEAM,
+        "icons": {},
+    }
+
+
+def seen(found: Message) -> Json:
+    """A message as the control API shows it: everything that is known of it, metadata too."""
+    return {
+        "channel": found.channel,
+        "ts": found.ts,
+        "user": found.user,
+        "text": found.text,
+        "blocks": found.blocks,
+        "attachments": found.attachments,
+        "thread_ts": found.thread_ts,
+        "metadata": found.metadata,
+        "edited": found.edited_ts is not None,
+        "ephemeral_to": found.ephemeral_to,
+        "reactions": found.reactions,
+        "deleted": found.deleted,
+        "run": found.run,
+        "change": found.change,
+    }

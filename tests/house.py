@@ -1,0 +1,128 @@
+"""Muster without its edges: real jobs on a real registry, a clock that tests turn, fakes for broker and Slack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import jobs
+from fleet.settings import Settings
+from jobs import inbox
+from jobs.spec import Delivered, Letter, Run, Stands
+from link.inbox import Received
+from link.publish import SENT, Outcome, Outgoing
+from link.topics import Topics
+from storage.db import Database
+
+
+@dataclass
+class FakePublish:
+    """A broker that takes everything, until told otherwise."""
+
+    connected: bool = True
+    broken: bool = False
+    sent: list[Outgoing] = field(default_factory=list)
+
+    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        if self.broken:
+            return [Outcome(sent=False, reason="the connection was lost")] * len(messages)
+        self.sent += messages
+        return [SENT] * len(messages)
+
+    def pushes(self, device_id: str) -> list[dict[str, Any]]:
+        """The configurations that were published for one device, oldest first."""
+        return [json.loads(each.payload) for each in self.sent if each.topic == f"{device_id}/config/desired"]
+
+
+@dataclass
+class FakeDeliver:
+    """A Slack that takes everything at once; `answers` overrides what it says, first come first served."""
+
+    answers: list[Delivered] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    channel: dict[str, str] = field(default_factory=dict)
+    interval: timedelta = timedelta(0)
+    free: datetime | None = None
+
+    def take_turn(self, channel: str, editing: bool, now: datetime) -> datetime:
+        if self.free and self.free > now:
+            return self.free
+        self.free = now + self.interval
+        return now
+
+    async def deliver(self, letter: Letter, now: datetime) -> Delivered:
+        self.letters.append(letter)
+        if self.answers:
+            return self.answers.pop(0)
+        ts = letter.ts or f"17000000.{len(self.channel):06d}"
+        self.channel[letter.key] = ts
+        return Stands(ts)
+
+    async def find(self, letter: Letter, since: datetime) -> Stands | None:
+        return Stands(self.channel[letter.key]) if letter.key in self.channel else None
+
+    def posts(self) -> list[Letter]:
+        return [each for each in self.letters if each.ts is None]
+
+    def edits(self) -> list[Letter]:
+        return [each for each in self.letters if each.ts is not None]
+
+
+class House:
+    """Turn the clock with `later`, let a device speak with `say`; the jobs run until nothing is due."""
+
+    def __init__(self, db: Database, settings: Settings, now: datetime) -> None:
+        self.db, self.settings, self.now = db, settings, now
+        self.publish, self.deliver = FakePublish(), FakeDeliver()
+        self.topics = Topics(settings.mqtt.topic_prefix)
+
+    def run(self) -> Run:
+        return Run(
+            self.now,
+            self.db,
+            self.settings,
+            settings_replica(self.settings),
+            self.topics,
+            self.publish,
+            self.deliver,
+            lambda: 1.0,
+        )
+
+    async def settle(self) -> None:
+        """Run every job until none has anything due: two rounds, as one job's rows may be another's work."""
+        for _ in range(2):
+            for job in jobs.ALL:
+                for _ in range(100):
+                    due = await job.work(self.run())
+                    if due is None or due > self.now:
+                        break
+
+    async def later(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+        await self.settle()
+
+    async def hear(self, topic: str, payload: object, *, retain: bool = False) -> None:
+        """One message over MQTT; `payload` is made JSON unless it is bytes."""
+        raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        await self.hear_many([(topic, raw)], retain=retain)
+
+    async def hear_many(self, messages: Sequence[tuple[str, bytes]], *, retain: bool = False) -> None:
+        batch = [
+            Received(topic=topic, payload=raw, qos=1, retain=retain, message_id=i + 1, generation=1)
+            for i, (topic, raw) in enumerate(messages)
+        ]
+        await inbox.take_in(batch, self.now, self.db, self.settings, self.topics)
+
+    async def say(self, device_id: str, version: str, **more: object) -> None:
+        """A status."""
+        await self.hear(f"{device_id}/status", {"reported_config_version": version, **more})
+
+    async def ack(self, device_id: str, version: str, status: str = "applied", **more: object) -> None:
+        await self.hear(f"{device_id}/config/ack", {"version": version, "status": status, **more})
+
+
+def settings_replica(settings: Settings) -> str:
+    return settings.mqtt.client_id
