@@ -20,7 +20,11 @@ _PATIENCE = 10.0  # seconds
 
 
 class Clock:
-    """Schedules are code, progress is rows: nothing here survives a restart, and nothing needs to."""
+    """Schedules are code, progress is rows: nothing here survives a restart, and nothing needs to.
+
+    That a job never runs twice at once is kept here: APScheduler counts a run as ended only some turns of the event
+    loop after it has, and with `max_instances=1` it drops a wake that comes in between.
+    """
 
     def __init__(self, jobs: Sequence[Job], new_run: Callable[[], Run]) -> None:
         self.jobs = {job.name: job for job in jobs}
@@ -40,7 +44,7 @@ class Clock:
                 id=job.name,
                 next_run_time=now,
                 coalesce=True,
-                max_instances=1,
+                max_instances=2,
                 misfire_grace_time=None,
             )
         self._scheduler.start()
@@ -68,6 +72,9 @@ class Clock:
                 self._scheduler.modify_job(job.name, next_run_time=datetime.now(UTC))
 
     async def _go(self, job: Job) -> None:
+        if job.name in self._running:
+            self._again.add(job.name)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._running[job.name] = task

@@ -44,5 +44,3 @@ def set_up(settings: LogSettings) -> None:
     root.setLevel(settings.level.upper())
     for chatty in ("apscheduler", "aiosqlite", "slack_bolt", "slack_sdk", "aiohttp.access", "iotcore", "mqtt"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # A wake in the moment between a job's submission and its start: it is about to see everything anyway.
-    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)

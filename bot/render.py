@@ -18,8 +18,8 @@ is shown as –, a datetime as `when`. So text from a device can neither break a
 or a person wrote goes through `code` (short) or `fenced` (long), which also keep `*` and `_` from being formatting.
 No macros and no `{% set x %}…{% endset %}`: their output would be escaped twice. Use `{% include %}`.
 
-`{% … %}` stands on a line of its own, which then leaves no line behind; within a line write `{{ a if b else "" }}` (the
-newline after a `%}` is dropped, and without `else` a false condition is an undefined value).
+`{% … %}` stands on a line of its own, which then leaves no line behind; within a line write `{{ a if b else "" }}`,
+because the newline after a `%}` is dropped.
 
     when        moment in the reader's time zone, ISO text or datetime; None is "never"
     ago(now)    "3 min ago", "in 2 h", "never"; `now` must be in the data
@@ -72,12 +72,17 @@ class Rendered:
 
 def render(message: Message, *, late: timedelta | None = None, root: str = "/fleet") -> Rendered:
     """The message's template filled in. `late`: by how much it missed its time, said in small print."""
-    text = _environment().get_template(f"{message.template}.j2").render({"root": root, **message.data})
-    first, _, body = text.strip("\n").partition("\n")
+    text = environment().get_template(f"{message.template}.j2").render({"root": root, **message.data})
+    return layout(text, message.buttons, late)
+
+
+def layout(text: str, buttons: Sequence[Button] = (), late: timedelta | None = None) -> Rendered:
+    """The text of a filled template, and what belongs below it, within Slack's limits."""
+    first, _, body = text.partition("\n")
     notification = _plain(first)
     if not notification:
-        raise ValueError(f"The template {message.template} has an empty first line, which is the notification.")
-    actions = list(_actions(message.buttons))
+        raise ValueError("A template's first line is the notification and must not be empty.")
+    actions = list(_actions(buttons))
     tail = [_context(f"delivered {span(late)} late")] if late else []
     blocks = list(_blocks(body if body.strip() else first))
     kept = _cut_to_fit(blocks, BLOCKS - len(actions) - len(tail))
@@ -229,7 +234,7 @@ def table(
         raise ValueError(f"A row of the table has not the {len(columns)} columns {', '.join(columns)}.")
     shown = [[_short(cell, TABLE_CELL) for cell in row] for row in ([*columns], *cells)]
     widths = [max(_width(row[at]) for row in shown) for at in range(len(columns))]
-    right = [bool(cells) and all(_NUMBER.fullmatch(row[at]) for row in cells) for at in range(len(columns))]
+    right = [_are_numbers([row[at] for row in picked]) for at in range(len(columns))]
     lines = [escape("  ".join(map(_padded, row, widths, right)).rstrip()) for row in shown]
     kept: list[str] = []
     size = 0
@@ -251,7 +256,10 @@ def _cell(value: Any, now: datetime | str | None) -> str:
     return _line(value).strip()
 
 
-_NUMBER = re.compile(r"[-+]?[\d,]+(?:\.\d+)?%?|–")
+def _are_numbers(values: Iterable[Any]) -> bool:
+    """True for a column of numbers; None may stand between them."""
+    kinds = {type(value) for value in values} - {type(None)}
+    return bool(kinds) and kinds <= {int, float}
 
 
 def _padded(cell: str, width: int, right: bool) -> str:
@@ -289,8 +297,9 @@ class _Markers(Extension):
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Jinja2 with the filters and markers of this module, over the templates beside it."""
+    made = Environment(
         loader=PackageLoader("bot", "templates"),
         autoescape=False,
         undefined=StrictUndefined,
@@ -300,8 +309,8 @@ def _environment() -> Environment:
         extensions=[_Markers],
     )
     for filter_ in (when, span, ago, hours, code, fenced, plural, join, mention, link, table):
-        environment.filters[filter_.__name__] = filter_
-    return environment
+        made.filters[filter_.__name__] = filter_
+    return made
 
 
 # ---- text to blocks --------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -30,26 +30,30 @@ _LONGEST_BUTTON = 75
 _LONGEST_RUN = 2000
 
 
-async def safely(work: Awaitable[Message], **context: Any) -> Message:
-    """The answer of `work`, or the Message that says why there is none. Only cancellation passes through.
+T = TypeVar("T")
+
+
+async def safely(work: Awaitable[T], instead: Callable[[Message], T], **context: Any) -> T:
+    """The answer of `work`, or `instead` of the Message that says why there is none. Only cancellation passes through.
 
     A refusal is shown as it stands. Anything unexpected is logged with a reference, which is all that people see of it.
     """
     try:
         return await work
     except FleetError as error:
-        return problem(error)
+        return instead(problem(error))
     except Exception:
         reference = f"ref-{secrets.token_hex(4)}"
         log.exception("a request failed", reference=reference, **context)
-        return Message(
-            template="problem",
-            data={
-                "text": "Something in Muster went wrong, and your request may not have been carried out. "
-                "Look before you repeat it; an admin finds the cause in the log by the reference.",
-                "reference": reference,
-            },
+        text = (
+            "Something in Muster went wrong, and your request may not have been carried out. "
+            "Look before you repeat it; an admin finds the cause in the log by the reference."
         )
+        return instead(Message(template="problem", data={"text": text, "reference": reference}))
+
+
+def _as_it_is(message: Message) -> Message:
+    return message
 
 
 def problem(error: FleetError, *buttons: Button) -> Message:
@@ -72,7 +76,8 @@ class Router:
     async def answer(self, line: str, person: Person, channel: str, now: datetime) -> Message:
         """What the line, typed or behind a button, is answered with. Never raises but on cancellation."""
         call = Call(person, channel, now, self._db, self._settings)
-        return await safely(self._answer(line, call), person=person.id, channel=channel, command=self._name(line))
+        work = self._answer(line, call)
+        return await safely(work, _as_it_is, person=person.id, channel=channel, command=self._name(line))
 
     async def _answer(self, line: str, call: Call) -> Message:
         text = self._without_root(grammar.clean(line))
@@ -144,7 +149,10 @@ class Router:
         group = self._group(asked) if asked else list(self._commands)
         if asked and not group:
             error = grammar.unknown(self._commands, asked, self._root)
-            raise BadInput(str(error), f"{again}{error.suggestion}" if error.suggestion else None)
+            suggestion = error.suggestion
+            if again and suggestion:
+                suggestion = again + suggestion.removeprefix(again)
+            raise BadInput(str(error), suggestion)
         return Message(template="help/index", data=self._help_for_many(asked, group, person))
 
     def _help_for_many(self, asked: str, commands: list[AnyCommand], person: Person) -> dict[str, Any]:
@@ -172,7 +180,7 @@ class Router:
             "flags": [
                 {"flag": each.flag, "hint": each.hint, "default": grammar.shown(each.default)} for each in command.flags
             ],
-            "aliases": list(command.aliases),
+            "aliases": [f"{self._root} {alias}" for alias in command.aliases],
             "example": command.example,
             "needs": str(command.role),
             "role": str(person.role),

@@ -25,8 +25,8 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.people import Members, People
-from bot.render import render
-from bot.router import Router
+from bot.render import Rendered, render
+from bot.router import Router, safely
 from fleet.message import Audience, Message
 from fleet.settings import SlackSettings
 
@@ -95,8 +95,14 @@ class Slack:
         person = await self._people.person(user, now)
         await self._respond(respond, await self._router.answer(line, person, channel, now))
 
+    async def _rendered(self, message: Message) -> Rendered:
+        return self._shown(message)
+
+    def _shown(self, message: Message) -> Rendered:
+        return render(message, root=self._settings.command)
+
     async def _respond(self, respond: AsyncRespond, message: Message) -> None:
-        rendered = render(message, root=self._settings.command)
+        rendered = await safely(self._rendered(message), self._shown, template=message.template)
         public = message.audience is Audience.CHANNEL
         try:
             await respond(

@@ -130,6 +130,9 @@ def unknown(commands: Sequence[AnyCommand], line: str, root: str = "/fleet") -> 
     words = tokens(line)
     said = " ".join(word.raw for word in words[:2])[:60]
     near = _nearest(commands, [word.text.lower() for word in words])
+    if near is None and words and any(each.words.startswith(f"{words[0].text.lower()} ") for each in commands):
+        noun = words[0].text.lower()
+        return BadInput(f"There is no command {said}. {root} help {noun} shows what {noun} can do.", f"help {noun}")
     if near is None:
         return BadInput(f"There is no command {said}. {root} help lists all of them.")
     name, count = near
@@ -144,6 +147,8 @@ def _nearest(commands: Iterable[AnyCommand], words: list[str]) -> tuple[str, int
         name = each.words.split()
         for count in range(1, min(len(words), len(name)) + 1):
             said = " ".join(words[:count])
+            if count > 1 and any(max(_likeness(word, part) for part in name) < 0.5 for word in words[:count]):
+                continue  # `device dev-1` lacks a word; dev-1 is none of the name
             ratio = max(_likeness(said, each.words), _likeness(" ".join(sorted(words[:count])), " ".join(sorted(name))))
             if count == 1 and len(name) > 1:  # `ping dev-1` for `diag ping dev-1`
                 ratio = max(ratio, _likeness(said, name[-1]) - 0.05)
@@ -259,7 +264,7 @@ class _Binding:
             token = left.pop(0)
             return [self._convert(parameter, token.text, parameter.word, token)]
         if parameter.required:
-            raise BadInput(f"<{parameter.word}> is missing: {self._wanted(parameter)}.")
+            raise BadInput(f"{_placeholder(parameter)} is missing: {self._wanted(parameter)}.")
         return [parameter.default]
 
     def _selector(self, parameter: Parameter, taken: list[Token]) -> Any:

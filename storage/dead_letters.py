@@ -62,7 +62,7 @@ async def add(session: AsyncSession, letters: Sequence[Letter]) -> list[Letter]:
     ).returning(
         dead_letters.c.device_id, dead_letters.c.topic, dead_letters.c.reason, dead_letters.c.hour, dead_letters.c.count
     )
-    counted = (await session.execute(statement, rows)).tuples().all()
+    counted = (await session.execute(statement, rows)).all()
     return [letter for *key, count in counted if (letter := merged[tuple(key)]).count == count]
 
 
@@ -84,4 +84,4 @@ async def counts(session: AsyncSession, since: datetime) -> dict[str, int]:
         .where(dead_letters.c.last_at >= since)
         .group_by(dead_letters.c.reason)
     )
-    return {reason: int(count) for reason, count in (await session.execute(statement)).tuples()}
+    return {reason: int(count) for reason, count in (await session.execute(statement))}

@@ -38,7 +38,7 @@ async def labels(session: AsyncSession, device_id: str) -> tuple[dict[str, str],
         select(device_tags.c.name, device_tags.c.value).where(device_tags.c.device_id == device_id)
     )
     groups = await session.scalars(select(device_groups.c.name).where(device_groups.c.device_id == device_id))
-    return dict(tags.tuples().all()), sorted(groups)
+    return dict(tags.all()), sorted(groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ async def glance(session: AsyncSession, now: datetime, online_within: timedelta)
     """Three statements at any fleet size."""
     online = func.sum(cast(devices.c.last_seen_at >= now - online_within, Integer))
     counted = await session.execute(select(devices.c.status, func.count(), online).group_by(devices.c.status))
-    rows = counted.tuples().all()
+    rows = counted.all()
     cases = await session.execute(
         select(drift_cases.c.state, func.count()).where(text("resolved_at IS NULL")).group_by(drift_cases.c.state)
     )
@@ -188,7 +188,7 @@ async def glance(session: AsyncSession, now: datetime, online_within: timedelta)
         by_status={status: count for status, count, _ in rows},
         online=sum(online or 0 for _, _, online in rows),
         drifted=await session.scalar(select(func.count()).select_from(devices).where(text(DRIFTED))) or 0,
-        cases={state.value: count for state, count in cases.tuples()},
+        cases={state.value: count for state, count in cases},
     )
 
 

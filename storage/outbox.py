@@ -180,7 +180,7 @@ async def next_due(session: AsyncSession) -> datetime | None:
 async def waiting(session: AsyncSession) -> tuple[int, datetime | None]:
     """How many messages wait for Slack, and since when the oldest does."""
     counted = await session.execute(select(func.count(), func.min(outbox.c.wanted_at)).where(_DUE))
-    count, oldest = counted.tuples().one()
+    count, oldest = counted.one()
     return count, oldest
 
 

@@ -118,6 +118,14 @@ async def test_a_correction_is_a_button_if_it_can_be_run_by_the_person(
         assert (await answer(router, button.run, person, now)).template != "problem" or "logs" in button.run
 
 
+@pytest.mark.parametrize("line", ["diag nonsense", "help diag nonsense"])
+async def test_a_noun_with_an_unknown_verb_offers_the_help_of_the_noun(
+    router: Router, now: datetime, line: str
+) -> None:
+    message = await answer(router, line, VIEWER, now)
+    assert [button.run for button in message.buttons] == ["help diag"]
+
+
 async def test_a_fault_shows_a_reference_and_nothing_internal(router: Router, now: datetime) -> None:
     with capture_logs() as logged:
         message = await answer(router, "fleet wipe --how crash", ADMIN, now)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import commands
 from commands import grammar
 from commands.spec import AnyCommand, Call, Rest, command
 from fleet import selector
@@ -200,7 +201,7 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
         ("diag logs all --since 99999999999999999d", "it must be a time such as", None),
         ("diag logs all --level eror", "one of error, warning. Did you mean error?", None),
         ("diag logs all --no-color=yes", "--no-color is a switch and takes no value.", "diag logs all --no-color"),
-        ("diag logs", "<which> is missing: name devices, or write all", None),
+        ("diag logs", "<selector> is missing: name devices, or write all", None),
         ("diag logs sit:oslo --lines 3", "Did you mean site:?", "diag logs site:oslo --lines 3"),
         ("drift sweep --only sit:oslo", "Did you mean site:?", None),
         ("set level eror yes --by a", "level cannot be 'eror'", "set level error yes --by a"),
@@ -208,7 +209,7 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
         ("set level error yes", "--by is missing: a word.", None),
         ("alert ack --day tomorrow", "it must be a date such as 2026-03-19.", None),
         ("config add", "<version> is missing", None),
-        ("config add v2", "<body> is missing: some text.", None),
+        ("config add v2", "<body…> is missing: some text.", None),
         ('diag ping "dev-1', 'The quote in "dev-1 is not closed.', None),
         ('diag ping a --within "3', 'The quote in "3 is not closed.', None),
     ],
@@ -229,6 +230,8 @@ def test_a_mistake_gives_a_sentence_the_usage_and_the_correction(line: str, said
         ("ping dev-1", "diag ping dev-1"),
         ("ping diag dev-1", "diag ping dev-1"),
         ("statsu", "status"),
+        ("config dev-1", "config add dev-1"),
+        ("drift foo", "help drift"),
         ("diagping dev-1", "diag ping dev-1"),
         ("make coffee", None),
     ],
@@ -238,7 +241,7 @@ def test_an_unknown_command_names_the_nearest_one(line: str, suggestion: str | N
     error = grammar.unknown(ALL, line)
     assert error.suggestion == suggestion
     assert "There is no command" in str(error)
-    assert ("Did you mean /fleet" in str(error)) == (suggestion is not None)
+    assert ("Did you mean /fleet" in str(error) or "shows what" in str(error)) == (suggestion is not None)
 
 
 @given(
@@ -257,6 +260,15 @@ def test_any_line_is_bound_or_refused(line: str) -> None:
     else:
         said = "\nUsage: "
     assert "\nUsage: " in said
+
+
+@pytest.mark.parametrize("each", commands.ALL, ids=lambda each: each.words)
+def test_the_example_of_every_command_can_be_read(each: AnyCommand) -> None:
+    found = grammar.find(commands.ALL, grammar.clean(each.example or each.words))
+    assert found is not None
+    assert found.command is each
+    if each.example:
+        grammar.bind(found)
 
 
 def test_a_command_can_be_called_without_grammar() -> None:
