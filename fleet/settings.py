@@ -61,11 +61,11 @@ class RolesSettings(Section):
 
 
 class TlsSettings(Section):
-    enabled: bool = False
+    enabled: bool = Field(default=False, description="encrypt the connection")
     ca_file: Path | None = Field(default=None, description="CA bundle of the broker; the system's when empty")
     cert_file: Path | None = Field(default=None, description="Muster's own client certificate")
     key_file: Path | None = Field(default=None, description="its key")
-    verify_hostname: bool = True
+    verify_hostname: bool = Field(default=True, description="refuse a certificate that names another host")
 
 
 class MqttProtocol(StrEnum):
@@ -75,10 +75,10 @@ class MqttProtocol(StrEnum):
 
 
 class MqttSettings(Section):
-    host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
-    username: str | None = None
-    password: SecretStr | None = None
+    host: str = Field(default="127.0.0.1", description="the broker that the devices talk to")
+    port: int = Field(default=1883, ge=1, le=65535, description="usually 1883, or 8883 with TLS")
+    username: str | None = Field(default=None, description="how Muster signs in, where the broker asks for it")
+    password: SecretStr | None = Field(default=None, description="the password of that user")
     tls: TlsSettings = TlsSettings()
     protocol: MqttProtocol = Field(default=MqttProtocol.AUTO, description="auto tries 5, then 3.1.1")
     client_id: str = Field(default="muster-1", min_length=1, description="fixed, and different for each replica")
@@ -88,7 +88,7 @@ class MqttSettings(Section):
         description="empty, or ends in / : put before every topic",
     )
     shared_group: str | None = Field(default=None, description="MQTT 5 shared subscription group for several replicas")
-    keepalive: Duration = timedelta(seconds=60)
+    keepalive: Duration = Field(default=timedelta(seconds=60), description="longest silence before a sign of life")
     session_expiry: Duration = Field(default=timedelta(hours=24), description="how long the broker keeps our session")
     reconnect_first: Duration = Field(default=timedelta(seconds=1), description="first wait, doubled with full jitter")
     reconnect_most: Duration = Field(default=timedelta(seconds=60), description="longest wait between two attempts")
@@ -148,8 +148,8 @@ class AlertSettings(Section):
 
 
 class LogSettings(Section):
-    format: Literal["console", "json"] = "console"
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = Field(default="console", description="lines for people, or JSON objects")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="what is worth a line")
 
 
 class Settings(Section):

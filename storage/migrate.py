@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -11,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from fleet.settings import DatabaseSettings
 from storage.db import Database
 from storage.tables import metadata
 
@@ -61,3 +65,20 @@ async def differences(db: Database) -> list[object]:
 
     async with db.engine.connect() as connection:
         return await connection.run_sync(compare)
+
+
+async def _write(message: str) -> None:
+    """`python -m storage.migrate <message>`: a migration from what the tables have and the migrations do not."""
+    with TemporaryDirectory() as folder:
+        db = Database(DatabaseSettings.model_validate({"url": f"sqlite+aiosqlite:///{folder}/empty.db"}))
+        await upgrade(db)
+        number = f"{int(head()) + 1:04}"
+        async with db.engine.begin() as connection:
+            await connection.run_sync(
+                lambda sync: command.revision(_config(sync), message=message, autogenerate=True, rev_id=number)
+            )
+        await db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_write(" ".join(sys.argv[1:]) or "What it adds"))
