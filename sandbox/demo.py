@@ -33,6 +33,9 @@ MIX = {
 }
 """How many devices behave how: 200 in all."""
 
+PACE = {"status_every": 5.0, "slow_after": 4.0, "returns_after": 40.0}
+"""How fast the devices are, in seconds."""
+
 _SITES = ("oslo", "bergen", "tromso", "malmo")
 _MODELS = ("gw2", "gw3", "meter-1")
 
@@ -61,9 +64,12 @@ def fleet(mix: Mapping[Behaviour, int] = MIX) -> list[SimulatedDevice]:
 class Demo:
     """Everything that a fleet needs, on loopback, in one folder that is made anew each time."""
 
-    def __init__(self, folder: Path, port: int, mix: Mapping[Behaviour, int] = MIX) -> None:
+    def __init__(
+        self, folder: Path, port: int, mix: Mapping[Behaviour, int] = MIX, pace: Mapping[str, float] = PACE
+    ) -> None:
         self.folder = folder
         self.port = port
+        self._pace = pace
         self.devices = fleet(mix)
         self.workspace: Workspace
         self.simulated: SimulatedFleet
@@ -79,9 +85,7 @@ class Demo:
             self.workspace = await stack.enter_async_context(Workspace.start(port=self.port))
             environment = self._environment(broker)
             await self._register(environment)
-            self.simulated = SimulatedFleet(
-                self.devices, broker.host, broker.port, status_every=5, slow_after=4, returns_after=40
-            )
+            self.simulated = SimulatedFleet(self.devices, broker.host, broker.port, **self._pace)
             simulation = asyncio.create_task(self.simulated.run(), name="simulated fleet")
             stack.push_async_callback(_cancelled, simulation)
             self.muster = await asyncio.create_subprocess_exec(*_muster("run"), env=environment)

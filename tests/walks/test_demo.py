@@ -1,0 +1,45 @@
+"""The demo itself, small and fast: the very same `muster run` as a child process, and a fleet of every behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.demo import Demo
+from sandbox.devices import Behaviour
+from sandbox.workspace import FLEET_OPS, OPERATOR
+
+MIX = dict.fromkeys((Behaviour.PROMPT, Behaviour.SLOW, Behaviour.RETURNS, Behaviour.REJECTS, Behaviour.GARBAGE), 3)
+PACE = {"status_every": 1.0, "slow_after": 1.0, "returns_after": 4.0}
+
+
+async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_buttons(tmp_path: Path) -> None:
+    async with Demo(tmp_path / "demo", port=0, mix=MIX, pace=PACE).running() as demo:
+        registry = tmp_path / "demo" / "muster.db"
+        await until(lambda: resolved(registry) == 12)
+        for number in (1, 2, 3):
+            await demo.workspace.wait_for_message(FLEET_OPS, contains=f"rejects-00{number}", timeout=30)
+        alert = await demo.workspace.wait_for_message(FLEET_OPS, contains="rejects-001", timeout=5)
+        answer = await demo.workspace.click(OPERATOR, alert.ts, "Acknowledge", wait=10)
+        assert "You took the alert for `rejects-001`" in answer.words
+        answer = await demo.workspace.click(OPERATOR, alert.ts, "Show device", wait=10)
+        assert "rejects-001" in answer.words
+        answer = await demo.workspace.command(OPERATOR, "#fleet-ops", "/fleet status", wait=10)
+        assert "rejected" in answer.words
+
+
+def resolved(registry: Path) -> int:
+    connection = sqlite3.connect(f"file:{registry}?mode=ro", uri=True)
+    try:
+        counted = connection.execute("SELECT count(*) FROM drift_cases WHERE state = 'resolved'").fetchone()
+    finally:
+        connection.close()
+    return int(counted[0])
+
+
+async def until(holds: Callable[[], bool], timeout: float = 60) -> None:
+    async with asyncio.timeout(timeout):
+        while not holds():  # noqa: ASYNC110  (another process changes it)
+            await asyncio.sleep(0.2)
