@@ -1,0 +1,166 @@
+"""Every command as people type it, and the buttons under the answers, on a small fleet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiomqtt
+import pytest
+
+import commands
+from sandbox.workspace import APPROVER1, FLEET_OPS, ONCALL, OPERATOR, VIEWER, SeenMessage
+from tests.brokers import RunningBroker
+from tests.build import NEW, OLD
+from tests.conftest import NOW
+from tests.walks.conftest import House, a_house, eventually, say
+
+TYPED = {
+    "status": ["*Devices*\n*4*", "*Drifted*\n*2*", "*Open alerts*\n*1*", "rejected", "pushing"],
+    "find site:oslo": ["*3 devices* for `site:oslo`", "dev-1", "dev-2", "dev-3"],
+    "device show dev-1": ["dev-1", ":warning: drifted", f"`{OLD}`", f"`{NEW}`", "Its drift case is *rejected*."],
+    "drift list": ["*2 devices with an open drift case*", "dev-1", "dev-2", "pushing", "rejected"],
+    "drift show dev-1": ["It refused the configuration: `no room`", "Escalated", "attempt 1 of 4"],
+    "drift sweep": ["The sweep begins now. *2 devices* drifted; 2 cases already open."],
+    "drift retry dev-2": [f"`{NEW}` is pushed to `dev-2` again, with all its retries."],
+    "config show": ["The newest configurations", OLD, NEW],
+    f"config show {NEW}": [f"Configuration {NEW}", "4 devices", '"version"', "SHA-256"],
+    'config add 2026.3.0 {"sampling_s": 30}': ["Configuration `2026.3.0` is kept."],
+    "config assign 2026.3.0 dev-3": ["`2026.3.0` is now the target of `dev-3`"],
+    "alert list": ["*1 alert not resolved*", "`dev-1`", "open"],
+    "alert ack {alert}": ["You took the alert for `dev-1`."],
+}
+"""What is typed, and the words that must be in the answer. `{alert}` is the end of the open alert's id."""
+
+
+@pytest.fixture
+async def fleet(sqlite_url: str, broker: RunningBroker, line: aiomqtt.Client) -> AsyncIterator[House]:
+    """dev-1 has refused its configuration and stands in #fleet-ops, dev-2 is pushed to, others are fine."""
+    async with a_house(sqlite_url, broker.port) as house:
+        await house.register("dev-1", "dev-2", reported_config_version=OLD, last_seen_at=NOW)
+        await house.register("dev-3", last_seen_at=NOW)
+        await house.register("dev-4", site="bergen")
+        await house.settle()
+        await say(line, "dev-1/config/ack", {"version": NEW, "status": "rejected", "error": "no room"})
+        await house.in_state("rejected")
+        await house.settle()
+        yield house
+
+
+async def alert_of(house: House) -> SeenMessage:
+    [post] = await house.posts()
+    return post
+
+
+async def test_every_command_answers_what_it_is_asked(fleet: House) -> None:
+    typed = {tuple(each.words.split()) for each in commands.ALL}
+    assert {name for name in typed if not any(tuple(line.split())[: len(name)] == name for line in TYPED)} == set()
+    [row] = await fleet.alerts()
+    for line, words in TYPED.items():
+        answer = await fleet.types(line.replace("{alert}", row.id[-6:]))
+        assert [each for each in words if each not in answer.words] == [], f"{line}: {answer.words}"
+        [message] = answer.answers
+        assert message.ephemeral_to == OPERATOR
+    await fleet.settle()
+    assert (await fleet.in_state("pushing", "dev-3")).target_version == "2026.3.0"
+    assert "Acknowledged by" in (await alert_of(fleet)).words
+
+
+@pytest.mark.parametrize("line", ["", "help", "/fleet help"])
+async def test_help_lists_what_the_person_may_do(house: House, line: str) -> None:
+    if not line:
+        run = await house.ws.command(OPERATOR, FLEET_OPS, "/fleet")
+        assert run.error is None
+    else:
+        run = await house.types(line)
+    for command in commands.ALL:
+        assert f"/fleet {command.words}" in run.words
+    assert "Your role is *operator* (named in roles.operator.users)" in run.words
+
+    seen = (await house.types("help", VIEWER)).words
+    assert "/fleet drift list" in seen
+    assert "/fleet drift retry" not in seen
+    assert "not shown: a higher role is needed." in seen
+
+
+async def test_help_for_a_noun_and_for_one_command(house: House) -> None:
+    below = (await house.types("help drift")).words
+    assert "What you can do with drift" in below
+    assert all(f"/fleet drift {each}" in below for each in ("list", "show <device>", "sweep", "retry <device>"))
+    assert "/fleet alert" not in below
+    one = (await house.types("help find")).words
+    assert "/fleet find <selector> [--after <after>]" in one
+    assert "Example: `/fleet find site:oslo model:gw2 is:drifted`" in one
+    assert "Needs the role *viewer*; yours is operator." in one
+
+
+async def test_a_typo_is_answered_with_a_button_that_runs_what_was_meant(fleet: House) -> None:
+    wrong = await fleet.types("drfit show dev-2")
+    assert "There is no command drfit show. Did you mean /fleet drift show?" in wrong.words
+    [message] = wrong.answers
+    assert message.buttons == ["Run: drift show dev-2"]
+    right = await fleet.clicks(message, "Run: drift show dev-2")
+    assert "Drift of dev-2" in right.words
+
+
+async def test_the_next_page_of_a_find_goes_on_behind_the_last_device(house: House) -> None:
+    await house.register(*(f"dev-{number:02}" for number in range(1, 46)))
+    run = await house.types("find site:oslo")
+    page = run.answers[0]
+    for here, not_yet in (("dev-20", "dev-21"), ("dev-40", "dev-41"), ("dev-45", "Next page")):
+        page = await house.ws.wait_for_message(FLEET_OPS, contains=here, user=OPERATOR)
+        assert "45" in page.words
+        assert not_yet not in page.words
+        if "Next page" in page.buttons:
+            run = await house.ws.click(OPERATOR, page.ts, "Next page")
+            assert run.error is None
+    assert "dev-41" in page.words
+
+
+async def test_the_buttons_under_an_escalation_do_what_they_say_for_an_operator(fleet: House) -> None:
+    alert = await alert_of(fleet)
+    assert alert.buttons == ["Acknowledge", "Retry push", "Show device"]
+    assert "Drift of" not in alert.words
+    assert "dev-1" in (await fleet.clicks(alert, "Show device")).words
+    assert f"`{NEW}` is pushed to `dev-1` again" in (await fleet.clicks(alert, "Retry push")).words
+    await fleet.settle()
+    assert (await fleet.in_state("pushing")).rounds == 2
+    assert "You took the alert" in (await fleet.clicks(alert, "Acknowledge")).words
+    await fleet.settle()
+    assert (await alert_of(fleet)).buttons == ["Retry push", "Show device"]
+
+
+async def test_the_buttons_under_an_escalation_are_refused_to_a_viewer_with_a_sentence(fleet: House) -> None:
+    alert = await alert_of(fleet)
+    for button, command in {"Acknowledge": "alert ack", "Retry push": "drift retry"}.items():
+        refused = await fleet.clicks(alert, button, VIEWER)
+        assert f"/fleet {command} needs the role operator; yours is viewer" in refused.words
+        assert refused.answers[0].ephemeral_to == VIEWER
+    assert "Its drift case is *rejected*." in (await fleet.clicks(alert, "Show device", VIEWER)).words
+    await fleet.settle()
+    assert (await alert_of(fleet)).buttons == ["Acknowledge", "Retry push", "Show device"]
+    assert len(await fleet.operations()) == 1
+
+
+async def test_of_two_people_who_acknowledge_the_second_is_told_who_was_faster(fleet: House) -> None:
+    alert = await alert_of(fleet)
+    assert "You took the alert" in (await fleet.clicks(alert, "Acknowledge", ONCALL)).words
+    late = await fleet.clicks(alert, "Acknowledge", APPROVER1)  # the message is not edited yet
+    assert f"<@{ONCALL}> has acknowledged the alert for dev-1 already." in late.words
+    await fleet.settle()
+    assert f"Acknowledged by <@{ONCALL}>" in (await alert_of(fleet)).words
+
+
+async def test_a_double_click_acknowledges_once(fleet: House) -> None:
+    alert = await alert_of(fleet)
+    runs = [await fleet.ws.click(OPERATOR, alert.ts, "Acknowledge") for _ in range(2)]
+
+    async def answers() -> list[str] | None:
+        said = [(await fleet.ws.answers(run.id)).words for run in runs]
+        return said if all(said) else None
+
+    said = " ".join(await eventually(answers))
+    assert said.count("You took the alert for `dev-1`.") == 1
+    assert said.count(f"<@{OPERATOR}> has acknowledged the alert for dev-1 already.") == 1
+    await fleet.settle()
+    assert len(await fleet.posts()) == 1
+    assert len(await fleet.ws.journal(method="chat.update")) == 1
