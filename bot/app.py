@@ -12,13 +12,17 @@ import structlog
 
 import commands
 import jobs
+from bot import slack_http
 from bot.clock import Clock
+from bot.health import Health
+from bot.metrics import Metrics, Process
 from bot.notify import SlackDelivery
 from bot.people import People
 from bot.router import Router
 from bot.slack import Slack, members_of, web_client
+from bot.web import Handler, Web
 from fleet.errors import Refused
-from fleet.settings import Settings
+from fleet.settings import Settings, SlackMode
 from jobs import inbox
 from jobs.spec import Run
 from link.client import Connection, Received
@@ -73,12 +77,25 @@ class Muster:
         self.delivery = SlackDelivery(web_client(settings.slack, self._session, retries=False), settings.slack)
         self.people = People(settings.roles, members_of(client))
         self.router = Router(commands.ALL, settings, self.db)
-        self.slack = Slack(settings.slack, client, self.router, self.people, self.now)
+        self.slack = Slack(settings.slack, client, self.router, self.people, self.db, self.now)
         self.clock = Clock(jobs.ALL, self.new_run)
+        self.process = Process(self.connection.stats, self.clock.stats, lambda: self.connection.queued)
         self.db.on_wake(self.clock.wake)
         self.db.listen()
         self._tasks = [asyncio.create_task(self.connection.run(), name="broker connection")]
+        await self._open_web()
         await self.slack.connect()
+
+    async def _open_web(self) -> None:
+        mode, secret = self.settings.slack.mode, self.settings.slack.signing_secret
+        health = Health(self.db, self.connection, self.slack, mode, self.process, self._tasks)
+        metrics = Metrics(self.db, self.settings, self.now, self.process)
+        post: dict[str, Handler] = {}
+        if mode is SlackMode.HTTP and secret:
+            post[slack_http.PATH] = slack_http.receiver(self.slack.app, secret.get_secret_value())
+        self.web = Web(self.settings.web, metrics, health, post)
+        if self.settings.web.enabled:
+            await self.web.start()
 
     async def _ready_registry(self) -> None:
         """SQLite migrates itself; PostgreSQL may be shared, so there it is a deliberate step."""
@@ -92,6 +109,7 @@ class Muster:
 
     async def _take_in(self, batch: Sequence[Received]) -> None:
         await inbox.take_in(batch, self.now(), self.db, self.settings, self.topics)
+        self.process.stored += len(batch)
 
     def new_run(self) -> Run:
         return Run(
@@ -117,6 +135,8 @@ class Muster:
 
     async def stop(self) -> None:
         """Put everything down. What was under way is claimed in the registry, and goes on at the next start."""
+        if hasattr(self, "web"):
+            await self.web.close()
         if hasattr(self, "clock"):
             await self.clock.stop()
         if hasattr(self, "slack"):

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.interval import IntervalTrigger
 
-from fleet.errors import FleetError
+from fleet.errors import FleetError, Unavailable
 from jobs.spec import Job, Run
 
 log = structlog.get_logger(__name__)
 
 _PATIENCE = 10.0  # seconds
+_AGAIN = timedelta(seconds=2)
+"""When a job runs again that found its database locked or away: the work is there, and its interval may be long."""
+
+
+@dataclass(slots=True)
+class JobStats:
+    """What one job has done since the process started."""
+
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0.0  # of work, in all runs together
+    last_seconds: float = 0.0
 
 
 class Clock:
@@ -28,6 +42,7 @@ class Clock:
 
     def __init__(self, jobs: Sequence[Job], new_run: Callable[[], Run]) -> None:
         self.jobs = {job.name: job for job in jobs}
+        self.stats = {job.name: JobStats() for job in jobs}
         self._new_run = new_run
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
@@ -48,6 +63,11 @@ class Clock:
                 misfire_grace_time=None,
             )
         self._scheduler.start()
+
+    @property
+    def ticking(self) -> bool:
+        """True while jobs are started when they are due."""
+        return bool(self._scheduler.state == STATE_RUNNING)
 
     async def stop(self) -> None:
         """No job begins any more; those that run get a few seconds to finish, and are cancelled then."""
@@ -95,12 +115,22 @@ class Clock:
                 return due
 
     async def run(self, job: Job) -> datetime | None:
-        """One run. A failing job is logged and tried again at its interval: it never stops the others."""
+        """One run. A failing job is logged and tried again at its interval, or soon: it never stops the others."""
         run = self._new_run()
+        stats = self.stats[job.name]
+        began = time.perf_counter()
         try:
             return await job.work(run)
         except FleetError as known:
+            stats.failures += 1
             log.warning("a job could not do its work", job=job.name, why=str(known))
+            if isinstance(known, Unavailable):
+                return datetime.now(UTC) + _AGAIN
         except Exception:
+            stats.failures += 1
             log.exception("a job failed", job=job.name)
+        finally:
+            stats.runs += 1
+            stats.last_seconds = time.perf_counter() - began
+            stats.seconds += stats.last_seconds
         return None

@@ -58,6 +58,8 @@ from fleet.message import Button, Message, Style
 BLOCKS, SECTION, HEADER, FIELDS, FIELD, ACTIONS = 50, 3000, 150, 10, 2000, 25
 NOTIFICATION, BUTTON, BUTTON_VALUE, CONFIRM = 300, 75, 2000, 300
 TABLE_CELL = 40
+_RUNS, REPLACES = "run:", "replace:"
+"""How action ids begin: the answer of `replace:…` takes the place of the message that the button stands in."""
 
 Block = dict[str, Any]
 
@@ -223,8 +225,9 @@ def table(
     columns: Mapping[str, str] | Sequence[str],
     now: datetime | str | None = None,
     most: int = SECTION - 100,
+    cell: int = TABLE_CELL,
 ) -> Mrkdwn:
-    """Rows under their titles, numbers to the right, as many as fit into `most` characters.
+    """Rows under their titles, numbers to the right, as many as fit into `most` characters, each cell into `cell`.
 
     Moments, also those that are ISO text by now, are shown as `ago` if `now` is given, in UTC otherwise.
     """
@@ -232,7 +235,7 @@ def table(
     cells = [[_cell(value, now) for value in row] for row in picked]
     if any(len(row) != len(columns) for row in cells):
         raise ValueError(f"A row of the table has not the {len(columns)} columns {', '.join(columns)}.")
-    shown = [[_short(cell, TABLE_CELL) for cell in row] for row in ([*columns], *cells)]
+    shown = [[_short(text, cell) for text in row] for row in ([*columns], *cells)]
     widths = [max(_width(row[at]) for row in shown) for at in range(len(columns))]
     right = [_are_numbers([row[at] for row in picked]) for at in range(len(columns))]
     lines = [escape("  ".join(map(_padded, row, widths, right)).rstrip()) for row in shown]
@@ -253,7 +256,7 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 def _cell(value: Any, now: datetime | str | None) -> str:
     if isinstance(value, datetime) or (isinstance(value, str) and _ISO.fullmatch(value)):
         return ago(value, now) if now is not None else _line(_moment(value))
-    return _line(value).strip()
+    return f"{value:,}" if type(value) is int else _line(value).strip()
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:
@@ -447,7 +450,7 @@ def _button(button: Button, at: int) -> dict[str, Any]:
         raise ValueError(f"The button {button.text} runs a line of more than {BUTTON_VALUE} characters.")
     made: dict[str, Any] = {
         "type": "button",
-        "action_id": f"run:{at}",
+        "action_id": f"{REPLACES if button.replaces else _RUNS}{at}",
         "text": {"type": "plain_text", "text": _short(_line(button.text), BUTTON), "emoji": True},
         "value": button.run,
     }

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
@@ -24,11 +23,14 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.answers import Answers
+from bot.files import Files
+from bot.interactions import Interactions
 from bot.people import Members, People
-from bot.render import Rendered, render
-from bot.router import Router, safely
-from fleet.message import Audience, Message
-from fleet.settings import SlackSettings
+from bot.router import Router
+from bot.talk import Talk
+from fleet.settings import SlackMode, SlackSettings
+from storage.db import Database
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,7 @@ def web_client(settings: SlackSettings, session: aiohttp.ClientSession | None, *
 
 
 class Slack:
-    """The app and its sockets."""
+    """The app, and its sockets or, with `mode: http`, only the app: `bot.slack_http` hands it what Slack posts."""
 
     def __init__(
         self,
@@ -59,64 +61,25 @@ class Slack:
         client: AsyncWebClient,
         router: Router,
         people: People,
+        db: Database,
         now: Callable[[], datetime],
     ) -> None:
         self._settings = settings
-        self._router = router
-        self._people = people
-        self._now = now
         self._handlers: list[AsyncSocketModeHandler] = []
         self._opening: list[asyncio.Task[None]] = []
-        self.app = AsyncApp(client=client, logger=logging.getLogger("slack_bolt"))
-        self.app.command(settings.command)(ack=_ack_alone, lazy=[self._command])
-        self.app.command(re.compile(".*"))(ack=_ack_alone, lazy=[self._other_command])
-        self.app.action(re.compile(".*"))(ack=_ack_alone, lazy=[self._click])
+        self._introduced = False
+        secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
+        self.app = AsyncApp(client=client, logger=logging.getLogger("slack_bolt"), signing_secret=secret)
+        answers = Answers(router, people, Files(client, settings.file_max_bytes), settings.command, now)
+        Interactions(client, answers, settings.command).listen(self.app)
+        Talk(client, answers, db, now).listen(self.app)
         self.app.event(re.compile(".*"))(_ack_alone)
-
-    async def _command(self, body: dict[str, Any], respond: AsyncRespond) -> None:
-        await self._answer(str(body.get("text") or ""), body["user_id"], body["channel_id"], respond)
-
-    async def _other_command(self, body: dict[str, Any], respond: AsyncRespond) -> None:
-        said = {
-            "text": f"Muster listens to {self._settings.command}, not to {body.get('command')}. "
-            f"Begin with {self._settings.command} help.",
-            "reference": None,
-        }
-        await self._respond(respond, Message(template="problem", data=said))
-
-    async def _click(self, body: dict[str, Any], respond: AsyncRespond) -> None:
-        channel = str((body.get("channel") or {}).get("id") or "")
-        for action in body.get("actions") or []:
-            if line := action.get("value"):
-                await self._answer(line, body["user"]["id"], channel, respond)
-
-    async def _answer(self, line: str, user: str, channel: str, respond: AsyncRespond) -> None:
-        now = self._now()
-        person = await self._people.person(user, now)
-        await self._respond(respond, await self._router.answer(line, person, channel, now))
-
-    async def _rendered(self, message: Message) -> Rendered:
-        return self._shown(message)
-
-    def _shown(self, message: Message) -> Rendered:
-        return render(message, root=self._settings.command)
-
-    async def _respond(self, respond: AsyncRespond, message: Message) -> None:
-        rendered = await safely(self._rendered(message), self._shown, template=message.template)
-        public = message.audience is Audience.CHANNEL
-        try:
-            await respond(
-                text=rendered.text,
-                blocks=rendered.blocks,
-                response_type="in_channel" if public else "ephemeral",
-                replace_original=False,
-            )
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
-            # The work is done and in the registry; only the words did not arrive.
-            log.warning("an answer could not be given", template=message.template, why=str(lost))
 
     async def connect(self) -> None:
         """Open the sockets, one after the other; each is tried until Slack can be reached."""
+        if self._settings.mode is SlackMode.HTTP:
+            self._opening.append(asyncio.create_task(self._introduce(), name="Slack sign-in"))
+            return
         for number in range(self._settings.sockets):
             task = asyncio.create_task(self._open(number * _STAGGER), name=f"Slack socket {number + 1}")
             self._opening.append(task)
@@ -124,13 +87,17 @@ class Slack:
     async def _open(self, after: float) -> None:
         await asyncio.sleep(after)
         wait = 1.0
+        token = self._settings.app_token.get_secret_value() if self._settings.app_token else None
         while True:
-            handler = AsyncSocketModeHandler(self.app, self._settings.app_token.get_secret_value())
+            handler = AsyncSocketModeHandler(self.app, token)
             try:
                 await handler.connect_async()  # type: ignore[no-untyped-call]
             except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
                 log.warning("Slack cannot be reached, tried again", why=_why(lost), again_in_s=wait)
                 await handler.close_async()  # type: ignore[no-untyped-call]
+            except BaseException:  # stopped in the middle: the handler has a session of its own
+                await handler.close_async()  # type: ignore[no-untyped-call]
+                raise
             else:
                 self._handlers.append(handler)
                 log.info("Slack socket open", sockets=len(self._handlers))
@@ -138,10 +105,33 @@ class Slack:
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
+    async def _introduce(self) -> None:
+        """With `mode: http` nothing is opened: ask once whether Slack knows the bot token, until it answers."""
+        wait = 1.0
+        while not self._introduced:
+            try:
+                await self.app.client.auth_test()
+            except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+                log.warning("Slack cannot be reached, tried again", why=_why(lost), again_in_s=wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                self._introduced = True
+                log.info("Slack knows us, and may post to /slack/events")
+
     @property
     def connected(self) -> bool:
-        """True if at least one socket has been opened; slack_sdk keeps it open from then on."""
-        return bool(self._handlers)
+        """True once a socket has been opened (slack_sdk reopens it); with `mode: http` once Slack knows us."""
+        return bool(self._handlers) or self._introduced
+
+    @property
+    def opening(self) -> Sequence[asyncio.Task[None]]:
+        """The tasks that open the sockets; each ends when its socket is open, and never with an exception."""
+        return self._opening
+
+    async def sockets_open(self) -> int:
+        """How many sockets are open at this moment: fewer than wanted while one is being reopened."""
+        return sum([await each.client.is_connected() for each in self._handlers])
 
     async def close(self) -> None:
         for task in self._opening:

@@ -1,14 +1,22 @@
-"""Alerts: what stands open, and taking one."""
+"""Alerts: what stands open, taking one, and silencing or closing it."""
 
 from __future__ import annotations
 
-from commands.spec import Call, command
+from datetime import datetime, timedelta
+
+from commands import device
+from commands.spec import Call, Rest, command
+from fleet.alert import AlertKind, AlertState
+from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import alerts, audit
+from fleet.settings import Settings
+from storage import alert_devices, alert_snooze, alerts, audit, causes
+from storage.tables import Alert
 
 _LISTED = 20
 _BUTTONS = 5
+_DEVICES = 40
 
 
 @command("alert list", role=Role.VIEWER, example="alert list")
@@ -23,12 +31,19 @@ async def list_open(call: Call) -> Message:
             "now": call.now,
             "total": total,
             "rows": [
-                [row.id[-6:], row.device_id, row.kind.value, row.state.value, row.opened_at, row.acknowledged_by]
+                [
+                    row.id[-6:],
+                    alerts.about(row),
+                    row.kind.value.replace("_", " "),
+                    row.state.value,
+                    row.opened_at,
+                    row.acknowledged_by,
+                ]
                 for row in rows
             ],
         },
         buttons=tuple(
-            Button(text=f"Acknowledge {row.device_id}"[:75], run=f"alert ack {row.id}")
+            Button(text=f"Acknowledge {alerts.about(row)}"[:75], run=f"alert ack {row.id}")
             for row in unacknowledged[:_BUTTONS]
         ),
     )
@@ -39,9 +54,117 @@ async def ack(call: Call, alert: str) -> Message:
     """Take an alert: it calls nobody further. The id's last characters are enough."""
     async with call.db.begin() as session:
         taken = await alerts.acknowledge(session, alert, call.person.id, call.now)
-        await audit.add(session, call.now, call.person.id, "alert.acknowledged", taken.id, {"device": taken.device_id})
+        about = {"about": alerts.about(taken)}
+        await audit.add(session, call.now, call.person.id, "alert.acknowledged", taken.id, about)
     return Message(
         template="alert/acknowledged",
-        data={"alert_id": taken.id, "device_id": taken.device_id},
-        buttons=(Button(text="Show device", run=f"device show {taken.device_id}"),),
+        data={"alert_id": taken.id, "about": alerts.about(taken)},
+        buttons=(_shown(taken),),
     )
+
+
+def _shown(alert: Alert) -> Button:
+    if alert.device_id:
+        return Button(text="Show device", run=f"device show {alert.device_id}")
+    return Button(text="Show devices", run=f"alert show {alert.id}")
+
+
+@command("alert show", role=Role.VIEWER, example="alert show 7QK2ZD")
+async def show(call: Call, alert: str) -> Message:
+    """One alert, with the devices that are still in it."""
+    async with call.db.read() as session:
+        found = await alerts.get(session, alert)
+        rows, total = await alert_devices.of_alert(session, found.id, _DEVICES)
+    return Message(
+        template="alert/show",
+        data={
+            "now": call.now,
+            "alert_id": found.id,
+            "about": alerts.about(found),
+            "kind": found.kind.value.replace("_", " "),
+            "state": found.state.value,
+            "opened_at": found.opened_at,
+            "snoozed_until": found.snoozed_until,
+            "acknowledged_by": found.acknowledged_by,
+            "devices": found.devices,
+            "total": total,
+            "rows": [[row.device_id, row.detail, row.joined_at] for row in rows],
+        },
+        buttons=(Button(text="Show device", run=f"device show {found.device_id}"),) if found.device_id else (),
+    )
+
+
+@command("alert investigate", role=Role.OPERATOR, example="alert investigate 7QK2ZD")
+async def investigate(call: Call, alert: str) -> Message:
+    """Take an alert, if nobody has, and see all about its device."""
+    async with call.db.begin() as session:
+        found = await alerts.get(session, alert)
+        if found.state in (AlertState.OPEN, AlertState.SNOOZED):
+            found = await alerts.acknowledge(session, found.id, call.person.id, call.now)
+            about = {"about": alerts.about(found)}
+            await audit.add(session, call.now, call.person.id, "alert.acknowledged", found.id, about)
+    return await (device.show(call, found.device_id) if found.device_id else show(call, found.id))
+
+
+@command("alert snooze", role=Role.OPERATOR, example="alert snooze 7QK2ZD 2h")
+async def snooze(call: Call, alert: str, for_: timedelta) -> Message:
+    """Silence an alert for a while. It comes back when the time is over, unless its cause has ended; 0 ends it now."""
+    until = until_when(for_, call.now, call.settings)
+    async with call.db.begin() as session:
+        if until is None:
+            found = await alert_snooze.end(session, alert, call.now)
+        else:
+            found = await alert_snooze.snooze(session, alert, until, call.person.id, call.now)
+        told = {"until": until.isoformat() if until else None}
+        await audit.add(session, call.now, call.person.id, "alert.snoozed", found.id, told)
+    again = Button(text="End snooze", run=f"alert snooze {found.id} 0")
+    return Message(
+        template="alert/snoozed",
+        data={"about": alerts.about(found), "until": until},
+        buttons=(again, _shown(found)) if until else (_shown(found),),
+    )
+
+
+def until_when(how_long: timedelta, now: datetime, settings: Settings) -> datetime | None:
+    """The end of a snooze that begins now; None for 0. Raises BadInput, or Refused if it is too long."""
+    if how_long < timedelta(0):
+        raise BadInput("A snooze cannot end before it begins. Write 0 to end one now.")
+    if how_long > settings.alerts.longest_snooze:
+        longest = settings.alerts.longest_snooze.total_seconds() / 3600
+        raise Refused(f"A snooze may last {longest:g} h at most (alerts.longest_snooze). Choose a shorter time.")
+    return now + how_long if how_long else None
+
+
+@command("alert resolve", role=Role.OPERATOR, example="alert resolve 7QK2ZD --force replaced by hand")
+async def resolve(call: Call, alert: str, reason: Rest | None = None, *, force: bool = False) -> Message:
+    """Close an alert by hand. While its cause lasts it is refused, as it closes by itself; `--force` closes it anyway.
+
+    A cause that lasts is not told again after `--force`, until it ends and comes back; a certificate's is, at its
+    next threshold.
+    """
+    calm_since = call.now - call.settings.drift.flapping_within
+    async with call.db.begin() as session:
+        found = await alerts.get(session, alert)
+        about = alerts.about(found)
+        if found.state is AlertState.RESOLVED:
+            raise Refused(f"The alert for {about} is resolved already.")
+        over = causes.over(found.kind, call.now, calm_since)
+        still = await alert_devices.end_in(session, found.id, over, call.person.id, call.now)
+        if still and not force:
+            raise Refused(
+                f"The cause of this alert still stands: {_STANDS[found.kind].format(about=about)} It closes by itself "
+                f"when that ends. To close it all the same: /fleet alert resolve {found.id[-6:]} --force <reason>"
+            )
+        await alerts.resolve(session, found.id, reason or "", call.person.id, call.now)
+        told = {"reason": reason or "", "forced": bool(still)}
+        await audit.add(session, call.now, call.person.id, "alert.resolved", found.id, told)
+    return Message(template="alert/resolved", data={"about": about, "still": still}, buttons=(_shown(found),))
+
+
+_STANDS = {
+    AlertKind.DRIFT: "{about} does not run the target yet.",
+    AlertKind.UNKNOWN_VERSION: "{about} is still reported, and nobody knows it.",
+    AlertKind.FLAPPING: "{about} drifted again not long ago.",
+    AlertKind.LOCATION: "{about} still reports another site than the registry has.",
+    AlertKind.CERTIFICATE: "{about} has no newer certificate yet.",
+}

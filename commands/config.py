@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from commands.spec import Call, Rest, command
+from fleet.difference import Difference, How, differences
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
+from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import Role
 from fleet.selector import Field, Match, Selector, Value
 from link.wire import canonical
-from storage import audit, configs, devices, schedule
+from storage import audit, configs, devices, drift, schedule
 
 _LISTED = 15
+_DIFFERENCES = 60
 _SHOWN = 2500  # characters of a body that fit a message
 
 
@@ -61,6 +65,39 @@ async def add(call: Call, version: str, content: Rest) -> Message:
         template="config/added",
         data={"version": version, "sha256": sha256, "new": new},
         buttons=(Button(text="Show it", run=f"config show {version}"),),
+    )
+
+
+@command("config diff", role=Role.VIEWER, example="config diff dev-1")
+async def diff(call: Call, device: str) -> Message:
+    """What differs between the configuration that a device runs and the one it should run, and since when."""
+    async with call.db.read() as session:
+        row = await devices.get(session, device)
+        case = await drift.open_case(session, device)
+        target, reported = row.target_config_version, row.reported_config_version
+        if target is None:
+            raise Refused(f"{device} has no target configuration. Give it one: /fleet config assign <version> {device}")
+        bodies = await configs.bodies(session, {target, reported})
+    how = mismatch(target, reported, reported in bodies)
+    found: list[Difference] = []
+    if reported in bodies and how is not Mismatch.NONE:
+        found = list(differences(json.loads(bodies[reported].body), json.loads(bodies[target].body)))
+    counts = Counter(each.how.value for each in found)
+    return Message(
+        template="config/diff",
+        data={
+            "now": call.now,
+            "device_id": device,
+            "target": target,
+            "reported": reported,
+            "how": how.value,
+            "detected_at": case.detected_at if case else None,
+            "target_set_at": row.target_set_at,
+            "counts": [[each.value, counts[each.value]] for each in How if counts[each.value]],
+            "total": len(found),
+            "rows": [[each.path, each.how.value, each.before, each.after] for each in found[:_DIFFERENCES]],
+        },
+        buttons=(Button(text="Drift case", run=f"drift show {device}"),) if case else (),
     )
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from commands.spec import Call, command
+from fleet import certificate
+from fleet.alert import AlertKind
 from fleet.drift import is_online
+from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import devices, drift, operations
+from storage import alert_devices, audit, devices, drift, operations
 
 _HISTORY = 5
+_LONGEST_SITE = 128
 
 
 @command("device show", role=Role.VIEWER, example="device show dev-1")
@@ -36,6 +42,10 @@ async def show(call: Call, device: str) -> Message:
             "online": is_online(row.last_seen_at, call.now, call.settings.drift.online_within),
             "last_seen_at": row.last_seen_at,
             "clock_skew_s": row.clock_skew_s,
+            "site_streak": row.site_streak,
+            "certificate_serial": row.certificate_serial,
+            "certificate_not_after": row.certificate_not_after,
+            "certificate_ends_soon": _ends_soon(row.certificate_not_after, call),
             "telemetry_at": row.telemetry_at,
             "telemetry_count": row.telemetry_count,
             "telemetry_last": row.telemetry_last,
@@ -49,4 +59,31 @@ async def show(call: Call, device: str) -> Message:
             ],
         },
         buttons=buttons,
+    )
+
+
+def _ends_soon(not_after: datetime | None, call: Call) -> bool:
+    days = call.settings.certificates.alert_days
+    return not_after is not None and certificate.standing(not_after, call.now, days) is not None
+
+
+@command("device move", role=Role.OPERATOR, example="device move dev-1 bergen")
+async def move(call: Call, device: str, site: str) -> Message:
+    """Say that a device belongs to another site from now on. An alert about where it stands is resolved."""
+    if not site or len(site) > _LONGEST_SITE:
+        raise BadInput(f"The name of a site has 1 to {_LONGEST_SITE} characters; this one has {len(site)}.")
+    async with call.db.begin() as session:
+        before = await devices.move(session, device, site)
+        if before == site:
+            raise Refused(f"{device} belongs to {site} already. Nothing was changed.")
+        edit_every = call.settings.alerts.edit_every
+        resolved = await alert_devices.resolve_for(
+            session, AlertKind.LOCATION, [device], call.person.id, call.now, edit_every
+        )
+        told = {"from": before, "to": site}
+        await audit.add(session, call.now, call.person.id, "device.moved", device, told)
+    return Message(
+        template="device/moved",
+        data={"device_id": device, "before": before, "site": site, "resolved": resolved},
+        buttons=(Button(text="Show device", run=f"device show {device}"),),
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from commands.alert import until_when
 from commands.spec import Call, command
+from fleet.alert import AlertKind, AlertState
 from fleet.errors import Refused
 from fleet.message import Button, Message
+from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import Role
-from storage import audit, devices, drift, operations, schedule
+from storage import alert_devices, alert_snooze, alerts, audit, configs, devices, drift, glance, operations, schedule
 
 _LISTED = 30
 _HISTORY = 5
@@ -17,6 +23,7 @@ async def list_open(call: Call) -> Message:
     """Devices with an open drift case, the oldest case first."""
     async with call.db.read() as session:
         rows, total = await drift.open_cases(session, _LISTED)
+        known = await configs.known(session, {row.reported_config_version for row in rows})
     return Message(
         template="drift/list",
         data={
@@ -26,8 +33,8 @@ async def list_open(call: Call) -> Message:
                 [
                     row.device_id,
                     row.site,
-                    row.state.value,
-                    row.reported_config_version or "never heard",
+                    _state(row, call),
+                    _reports(row.target_version, row.reported_config_version, row.reported_config_version in known),
                     row.target_version,
                     row.detected_at,
                     row.last_seen_at,
@@ -44,12 +51,15 @@ async def show(call: Call, device: str) -> Message:
     async with call.db.read() as session:
         row = await devices.get(session, device)
         cases = await drift.history(session, device, _HISTORY)
+        known = await configs.known(session, {row.reported_config_version})
+        alert = await alert_devices.alert_of(session, AlertKind.FLAPPING, device)
         tried = await operations.of_device(session, device, _HISTORY)
     newest = cases[0] if cases else None
     is_open = newest is not None and newest.resolved_at is None
     buttons = [Button(text="Show device", run=f"device show {device}")]
     if is_open:
         buttons.insert(0, Button(text="Retry push", run=f"drift retry {device}"))
+        buttons.append(Button(text="What differs", run=f"config diff {device}"))
     return Message(
         template="drift/show",
         data={
@@ -58,6 +68,9 @@ async def show(call: Call, device: str) -> Message:
             "drifted": row.target_config_version not in (None, row.reported_config_version),
             "target": row.target_config_version,
             "reported": row.reported_config_version,
+            "how": mismatch(row.target_config_version, row.reported_config_version, bool(known)).value,
+            "snoozed": bool(newest and newest.snoozed_until and newest.snoozed_until > call.now),
+            "flapping": alert.id if alert else None,
             "last_seen_at": row.last_seen_at,
             "case": newest.model_dump(mode="json") if newest else None,
             "is_open": is_open,
@@ -80,11 +93,12 @@ async def sweep(call: Call) -> Message:
     """Look for drifted devices now, without waiting for the hour."""
     async with call.db.begin() as session:
         await schedule.bring_forward(session, schedule.SWEEP, call.now)
-        glance = await devices.glance(session, call.now, call.settings.drift.online_within)
+        drifted = await glance.drifted_devices(session)
+        cases = await glance.open_cases(session)
         await audit.add(session, call.now, call.person.id, "drift.sweep", "fleet")
     return Message(
         template="drift/sweep",
-        data={"drifted": glance.drifted, "cases": sum(glance.cases.values())},
+        data={"drifted": drifted, "cases": sum(cases.values())},
         buttons=(Button(text="Drifted devices", run="drift list"),),
     )
 
@@ -108,6 +122,61 @@ async def retry(call: Call, device: str) -> Message:
             "waiting": anew["state"] == "waiting",
             "last_seen_at": row.last_seen_at,
         },
+    )
+
+
+_LISTED_AS = {
+    Mismatch.NEVER: "never heard",
+    Mismatch.UNKNOWN: "{} (nobody knows it)",
+    Mismatch.AHEAD: "{} (ahead)",
+}
+
+
+def _reports(target: str, reported: str, known: bool) -> str:
+    return _LISTED_AS.get(mismatch(target, reported, known), "{}").format(reported)
+
+
+def _state(row: Any, call: Call) -> str:
+    snoozed = row.snoozed_until is not None and row.snoozed_until > call.now
+    return f"{row.state.value}, snoozed" if snoozed else str(row.state.value)
+
+
+@command("drift snooze", role=Role.OPERATOR, example='drift snooze dev-1 2h --why "site visit"')
+async def snooze(call: Call, device: str, for_: timedelta, *, why: str = "") -> Message:
+    """Escalate a device's drift not before a while has passed; pushes go on. 0 ends it.
+
+    An alert about this device alone that is open already is snoozed with it.
+    """
+    until = until_when(for_, call.now, call.settings)
+    async with call.db.begin() as session:
+        row = await devices.get(session, device)
+        case = await drift.open_case(session, device)
+        if case is None:
+            raise Refused(_no_case(device, row.target_config_version, row.reported_config_version))
+        if until is None and not case.snoozed_until:
+            raise Refused(f"The drift of {device} is not snoozed. Nothing was changed.")
+        await drift.snooze(session, case.id, until, call.person.id, why)
+        alert = await alert_devices.alert_of(session, AlertKind.DRIFT, device)
+        if alert and alert.device_id and until:
+            await alert_snooze.snooze(session, alert.id, until, call.person.id, call.now)
+        elif alert and alert.device_id and alert.state is AlertState.SNOOZED:
+            await alert_snooze.end(session, alert.id, call.now)
+        told = {"until": until.isoformat() if until else None, "why": why}
+        await audit.add(session, call.now, call.person.id, "drift.snoozed", device, told)
+    group = None if alert is None or alert.device_id else alert
+    return Message(
+        template="drift/snoozed",
+        data={
+            "device_id": device,
+            "until": until,
+            "why": why,
+            "group": group.id[-6:] if group else None,
+            "about": alerts.about(group) if group else None,
+        },
+        buttons=(
+            Button(text="Drift case", run=f"drift show {device}"),
+            *((Button(text="End snooze", run=f"drift snooze {device} 0"),) if until else ()),
+        ),
     )
 
 

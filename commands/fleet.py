@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 from commands.spec import Call, command
-from fleet.message import Button, Message
+from fleet.errors import BadInput
+from fleet.glance import Ranked, by_trouble
+from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import alerts, dead_letters, devices, outbox
+from storage import dead_letters, devices, glance, outbox
+from storage.db import AnyRow
 
 PAGE = 20
+SITES = 10
+FILE_PAGE = 500
+COLUMNS = (
+    "device_id",
+    "status",
+    "site",
+    "reported_site",
+    "model",
+    "firmware_version",
+    "reported_config_version",
+    "target_config_version",
+    "last_seen_at",
+    "clock_skew_s",
+    "registered_at",
+)
 
 
 @command("status", role=Role.VIEWER, example="status")
 async def status(call: Call) -> Message:
-    """The fleet at a glance: states, online, drift, alerts, and what waits for Slack."""
+    """The fleet at a glance: states, online, drift, alerts, the sites with most trouble, and what waits for Slack."""
     async with call.db.read() as session:
-        glance = await devices.glance(session, call.now, call.settings.drift.online_within)
-        newest, open_alerts = await alerts.unresolved(session, 1)
+        seen = await glance.glance(session, call.now, call.settings.drift.online_within)
         waiting, oldest = await outbox.waiting(session)
         unread = await dead_letters.counts(session, call.now - timedelta(hours=24))
     return Message(
         template="fleet/status",
         data={
             "now": call.now,
-            "total": glance.total,
-            "by_status": [(each.value, count) for each, count in sorted(glance.by_status.items())],
-            "online": glance.online,
+            "total": seen.total,
+            "by_status": [[each.value, count] for each, count in sorted(seen.by_status.items())],
+            "online": seen.online,
             "online_within": call.settings.drift.online_within.total_seconds() / 60,
-            "drifted": glance.drifted,
-            "cases": sorted(glance.cases.items()),
-            "alerts": open_alerts,
-            "newest_alert": newest[0].device_id if newest else None,
+            "drifted": seen.drifted,
+            "cases": [[state, count] for state, count in sorted(seen.cases.items())],
+            "alerts": seen.alerts,
+            "sites": _site_rows(by_trouble(seen.sites, SITES)),
+            "site_count": len(seen.sites),
             "waiting": waiting,
             "waiting_since": oldest,
-            "dead_letters": sorted(unread.items()),
+            "dead_letters": [[reason, count] for reason, count in sorted(unread.items())],
         },
         buttons=(
             Button(text="Open alerts", run="alert list"),
@@ -44,36 +63,95 @@ async def status(call: Call) -> Message:
     )
 
 
-@command("find", role=Role.VIEWER, example="find site:oslo model:gw2 is:drifted")
-async def find(call: Call, which: Selector, *, after: str = "") -> Message:
-    """Devices that a selector means, a page at a time.
+def _site_rows(ranked: Ranked) -> list[list[str | int]]:
+    lines = [(site.name or "(no site)", site) for site in ranked.named]
+    if ranked.others:
+        lines.append((f"{ranked.others:,} others", ranked.rest))
+    return [[name, site.devices, site.online, site.offline, site.drifted, site.alerts] for name, site in lines]
 
-    `--after dev-20` begins behind that id; the *Next page* button does it for you.
+
+@command("find", role=Role.VIEWER, example="find site:oslo model:gw2 is:drifted")
+async def find(
+    call: Call, which: Selector, *, after: str = "", before: str = "", csv: bool = False, here: bool = False
+) -> Message:
+    """Devices that a selector means, a page at a time, or all of them as a file.
+
+    The buttons turn the pages; `--after dev-20` and `--before dev-20` begin behind or before that id.
+    `--csv` sends all of them as a file into your direct messages with Muster, `--csv --here` into this channel.
     """
+    if here and not csv:
+        raise BadInput("--here says where the file of --csv goes.", f"find --csv --here {which}")
+    if csv:
+        return await _as_file(call, which, here)
+    within = call.settings.drift.online_within
     async with call.db.read() as session:
-        page = await devices.find(session, which, call.now, call.settings.drift.online_within, PAGE, after)
-    last = page.rows[-1].device_id if page.rows else ""
-    more = Button(text="Next page", run=f"find --after {last} {which}"[:2000])
+        page = await devices.find(session, which, call.now, within, PAGE, after, before)
     return Message(
         template="fleet/find",
         data={
             "now": call.now,
             "selector": str(which),
             "total": page.total,
-            "after": after,
-            "rows": [
-                [
-                    row.device_id,
-                    row.status.value,
-                    row.site,
-                    row.model,
-                    row.firmware_version,
-                    row.reported_config_version or "never heard",
-                    row.target_config_version or "none",
-                    row.last_seen_at,
-                ]
-                for row in page.rows
-            ],
+            "first": page.skipped + 1,
+            "last": page.skipped + len(page.rows),
+            "rows": [_shown(row) for row in page.rows],
         },
-        buttons=(more,) if len(page.rows) == PAGE else (),
+        buttons=_pages(which, page),
     )
+
+
+def _pages(which: Selector, page: devices.Page) -> tuple[Button, ...]:
+    """The lines behind the buttons. A page that fell empty meanwhile leads back to the first one."""
+    rows, lines = page.rows, []
+    if rows and page.skipped:
+        lines.append(("Previous page", f"find --before {rows[0].device_id} {which}"))
+    if rows and page.skipped + len(rows) < page.total:
+        lines.append(("Next page", f"find --after {rows[-1].device_id} {which}"))
+    if not rows and page.total:
+        lines.append(("First page", f"find {which}"))
+    made = [Button(text=text, run=run, replaces=True) for text, run in lines if len(run) <= 2000]
+    if page.total > PAGE and len(run := f"find --csv {which}") <= 2000:
+        made.append(Button(text="All as a file", run=run))
+    return tuple(made)
+
+
+def _shown(row: AnyRow) -> list[str | datetime | None]:
+    return [
+        row.device_id,
+        row.status.value,
+        row.site,
+        row.model,
+        row.firmware_version,
+        _runs(row.reported_config_version, row.target_config_version),
+        row.last_seen_at,
+    ]
+
+
+def _runs(reported: str, target: str | None) -> str:
+    """`2026.1.0`, or `2026.1.0 -> 2026.2.0` where another one is wanted."""
+    runs = reported or "never heard"
+    return runs if target in (None, reported) else f"{runs} -> {target}"
+
+
+async def _as_file(call: Call, which: Selector, here: bool) -> Message:
+    async with call.db.read() as session:
+        total = await devices.count(session, which, call.now, call.settings.drift.online_within)
+    data = {"now": call.now, "selector": str(which), "total": total}
+    if not total:
+        return Message(template="fleet/find", data={**data, "first": 1, "last": 0, "rows": []})
+    name = f"devices-{call.now:%Y-%m-%d-%H%M}.csv"
+    return Message(template="fleet/csv", data=data, file=File(name, COLUMNS, _every_row(call, which), here))
+
+
+async def _every_row(call: Call, which: Selector) -> AsyncIterator[list[tuple[object, ...]]]:
+    """Page by page, each in a transaction of its own: a file of a million devices keeps nobody waiting."""
+    after = ""
+    while True:
+        async with call.db.read() as session:
+            within = call.settings.drift.online_within
+            rows = await devices.page(session, which, call.now, within, FILE_PAGE, after)
+        if rows:
+            yield [tuple(getattr(row, column) for column in COLUMNS) for row in rows]
+        if len(rows) < FILE_PAGE:
+            return
+        after = rows[-1].device_id

@@ -197,6 +197,8 @@ def _finite(text: str) -> float:
 
 
 def _timedelta(text: str) -> timedelta:
+    if text == "0":
+        return timedelta(0)
     try:
         value = duration(text)
     except OverflowError:

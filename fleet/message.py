@@ -6,10 +6,26 @@ had typed it. So a button can never do what its presser may not.
 
 from __future__ import annotations
 
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+
+_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+_QUOTABLE = re.compile(r"\w[\w .:/,()+#'-]*")
+
+
+def word(text: str) -> str | None:
+    """The text as one word of a command line, quoted where it must be; None if it cannot be trusted to stay one.
+
+    What devices say may end up in a button's line, so only characters that no step of the reading changes are let in.
+    """
+    if _BARE.fullmatch(text):
+        return text
+    return f'"{text}"' if _QUOTABLE.fullmatch(text) and text == text.strip() else None
 
 
 class Style(StrEnum):
@@ -26,7 +42,10 @@ class Audience(StrEnum):
 
 
 class Button(BaseModel):
-    """One button. `run` is a command line without the root, at most 2,000 characters: `alert ack al-01J…`."""
+    """One button. `run` is a command line without the root, at most 2,000 characters: `alert ack al-01J…`.
+
+    With `replaces` the answer takes the place of the message that the button stands in: a page that is turned.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +53,20 @@ class Button(BaseModel):
     run: str = Field(max_length=2000)
     style: Style = Style.PLAIN
     confirm: str | None = Field(default=None, max_length=300)
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A table that goes with an answer as a CSV file: whoever shows the answer reads `rows`, once, batch by batch.
+
+    It goes to the asker's direct messages, unless `here`: then to where it was asked for.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: AsyncIterator[Sequence[Sequence[object]]]
+    here: bool = False
 
 
 class Message(BaseModel):
@@ -41,11 +74,14 @@ class Message(BaseModel):
 
     `data` holds JSON values and aware datetimes only, so that a message can wait in the outbox and be rendered by
     another process: there a datetime arrives as ISO 8601 text, and templates show both with the `when` filter.
+    A `file` does not wait: it goes with the answer of a command, and its template is told of it as `file` (its `name`,
+    `rows`, whether it was `cut`, the channel `where` it is).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     template: str
     data: dict[str, Any] = Field(default_factory=dict)
     buttons: tuple[Button, ...] = ()
     audience: Audience = Audience.CALLER
+    file: SkipValidation[File | None] = Field(default=None, exclude=True)

@@ -33,9 +33,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class SlackMode(StrEnum):
+    SOCKET = "socket"
+    HTTP = "http"
+
+
 class SlackSettings(Section):
     bot_token: SecretStr = Field(description="xoxb-… token of the installed app")
-    app_token: SecretStr = Field(description="xapp-… token with connections:write, for Socket Mode")
+    mode: SlackMode = Field(
+        default=SlackMode.SOCKET,
+        description="`socket`: Muster opens connections to Slack; `http`: Slack posts to /slack/events of `web`",
+    )
+    app_token: SecretStr | None = Field(default=None, description="xapp-… token with connections:write, for `socket`")
+    signing_secret: SecretStr | None = Field(default=None, description="what Slack signs its requests with, for `http`")
     base_url: str = Field(default="https://slack.com/api/", description="the Web API; another address only for tests")
     command: str = Field(default="/fleet", pattern=r"^/[a-z0-9_-]{1,31}$", description="the root slash command")
     sockets: int = Field(default=2, ge=1, le=10, description="Socket Mode connections; Slack allows 10 for the app")
@@ -44,6 +54,18 @@ class SlackSettings(Section):
     updates_per_minute: float = Field(default=50.0, gt=0, description="edits a minute in the whole workspace")
     say_late_after: Duration = Field(default=timedelta(minutes=2), description="say so when a post is later than this")
     give_up_after: Duration = Field(default=timedelta(hours=24), description="how long an undelivered post is retried")
+    file_max_bytes: int = Field(default=50_000_000, ge=1000, description="largest file that a command may send")
+
+    @model_validator(mode="after")
+    def _mode_has_its_secret(self) -> SlackSettings:
+        needed, value = {
+            SlackMode.SOCKET: ("app_token", self.app_token),
+            SlackMode.HTTP: ("signing_secret", self.signing_secret),
+        }[self.mode]
+        if value is None:
+            name = f"MUSTER_SLACK_{needed.upper()}"
+            raise ValueError(f"{needed} must be set with mode {self.mode}; app.yaml takes it from {name}")
+        return self
 
 
 class RoleMembers(Section):
@@ -132,6 +154,14 @@ class DriftSettings(Section):
     fresh_round_every: Duration = Field(
         default=timedelta(hours=1), description="an unresponsive device that is heard again is pushed at most so often"
     )
+    location_after: int = Field(default=3, ge=1, le=1000, description="statuses in a row from a wrong site: an alert")
+    unknown_after: Duration = Field(
+        default=timedelta(minutes=30), description="still reports a version that nobody knows: an alert"
+    )
+    flapping_cases: int = Field(default=3, ge=2, le=1000, description="drift cases of one device: it flaps")
+    flapping_within: Duration = Field(
+        default=timedelta(hours=24), description="if they were found in this time; it is over as long after the last"
+    )
 
 
 class Rung(Section):
@@ -144,6 +174,29 @@ class Rung(Section):
 class AlertSettings(Section):
     ladder: tuple[Rung, ...] = Field(
         default=(), description="rungs above the channel itself; copied into an alert when it opens"
+    )
+    group_above: int = Field(
+        default=5, ge=1, description="more devices of one cause at one site than these are one message"
+    )
+    group_within: Duration = Field(default=timedelta(minutes=10), description="if their alerts open in this time")
+    edit_every: Duration = Field(
+        default=timedelta(seconds=15), description="a grouped message's numbers are edited at most so often"
+    )
+    longest_snooze: Duration = Field(default=timedelta(days=7), description="the longest time an alert may be snoozed")
+
+
+class CertificateSettings(Section):
+    alert_days: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(
+        default=(30, 14, 7, 1), description="days before its end at which a certificate's alert opens or gets louder"
+    )
+
+
+class WebSettings(Section):
+    enabled: bool = Field(default=False, description="listen at all; needed by slack.mode http")
+    listen: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every one of the machine")
+    port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one")
+    numbers_every: Duration = Field(
+        default=timedelta(seconds=15), description="the fleet is counted for /metrics at most so often"
     )
 
 
@@ -160,10 +213,18 @@ class Settings(Section):
     config: ConfigSettings = ConfigSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
+    certificates: CertificateSettings = CertificateSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _shared_needs_mqtt5(self) -> Settings:
         if self.mqtt.shared_group and self.mqtt.protocol is MqttProtocol.V311:
             raise ValueError("mqtt.shared_group needs MQTT 5: set mqtt.protocol to 5 or auto")
+        return self
+
+    @model_validator(mode="after")
+    def _http_mode_needs_the_web(self) -> Settings:
+        if self.slack.mode is SlackMode.HTTP and not self.web.enabled:
+            raise ValueError("slack.mode http needs web.enabled: Slack posts to /slack/events there")
         return self

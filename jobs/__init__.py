@@ -1,10 +1,26 @@
 """Work that happens by itself. Each job is one line in `ALL`; what devices say comes through `jobs.inbox`."""
 
+from jobs.certificates import expiry
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
 from jobs.outbox import post
+from jobs.snoozes import wake_up
 from jobs.spec import Job
 from jobs.upkeep import tidy
+from jobs.watch import flapping, locations, unknown_versions
 
-ALL: tuple[Job, ...] = (send, sweep, follow_up, escalate, call_people, post, tidy)
+ALL: tuple[Job, ...] = (
+    send,
+    sweep,
+    follow_up,
+    flapping,
+    unknown_versions,
+    locations,
+    expiry,
+    escalate,
+    wake_up,
+    call_people,
+    post,
+    tidy,
+)

@@ -12,8 +12,9 @@ from fleet.alert import AlertKind
 from fleet.drift import CaseState, GiveUp, Push, next_step
 from fleet.operation import OperationState
 from fleet.roles import MUSTER
+from fleet.settings import AlertSettings
 from jobs.spec import Run, job
-from storage import alerts, audit, drift, operations, schedule
+from storage import alert_devices, audit, drift, operations, schedule
 from storage.db import CLOCK, AnyRow, wake
 from storage.schedule import SWEEP
 
@@ -41,7 +42,7 @@ async def sweep(run: Run) -> datetime | None:
                     await audit.add(session, run.now, MUSTER.id, "drift.swept", "fleet", done)
                 next_due = run.now + policy.sweep_every
                 await schedule.ran(session, SWEEP, run.now, next_due)
-                wake(session, "cases")
+                wake(session, "cases", "new cases")
                 break
     log.info("drift swept", **done)
     return next_due
@@ -50,18 +51,20 @@ async def sweep(run: Run) -> datetime | None:
 async def _close_mended(run: Run) -> int:
     async with run.db.begin(CLOCK) as session:
         resolved = await drift.resolve_mended(session, run.now)
-        await after_resolution(session, resolved, run.now)
+        await after_resolution(session, resolved, run.now, run.settings.alerts)
     return len(resolved)
 
 
-async def after_resolution(session: AsyncSession, resolved: Sequence[AnyRow], now: datetime) -> None:
+async def after_resolution(
+    session: AsyncSession, resolved: Sequence[AnyRow], now: datetime, policy: AlertSettings
+) -> None:
     """Settle what belonged to cases that were resolved: pushes under way, and the alerts of those that escalated."""
     if not resolved:
         return
     await operations.close(session, [row.operation_id for row in resolved], OperationState.CANCELLED, now)
     escalated = [row.device_id for row in resolved if row.escalated_at]
     if escalated:
-        await alerts.resolve_for(session, AlertKind.DRIFT, escalated, MUSTER.id, now)
+        await alert_devices.resolve_for(session, AlertKind.DRIFT, escalated, MUSTER.id, now, policy.edit_every)
     ended = {"devices": [row.device_id for row in resolved]}
     await audit.add(session, now, MUSTER.id, "drift.resolved", f"{len(resolved)} devices", ended)
 

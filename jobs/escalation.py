@@ -8,16 +8,18 @@ from typing import Any
 import structlog
 
 from fleet.alert import AlertKind, Call, next_rung
+from fleet.grouping import Found, group_key
 from fleet.message import Message
+from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
-from storage import alerts, audit, drift, outbox
+from storage import alert_devices, alerts, audit, configs, drift, outbox
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 500
+_BATCH = 1000
 
 
 @job("escalation", every=timedelta(minutes=1), woken_by=("cases",))
@@ -27,17 +29,32 @@ async def escalate(run: Run) -> datetime | None:
         found = await drift.escalating(session, run.now, _BATCH)
         if found:
             await drift.escalated(session, [row.id for row in found], run.now)
-            shown = [_shown(row) for row in found]
+            known = await configs.known(session, {row.reported_config_version for row in found})
+            shown = [_found(row, row.reported_config_version in known) for row in found]
             channel = run.settings.slack.ops_channel
-            opened = await alerts.open_many(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
+            await alert_devices.tell(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
             devices = {"devices": [row.device_id for row in found]}
-            await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{opened} devices", devices)
+            await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{len(found)} devices", devices)
     if found:
         log.warning("drift escalated", devices=len(found))
     if len(found) == _BATCH:
         return run.now
     async with run.db.read() as session:
         return await drift.next_escalation(session, run.now)
+
+
+def _found(row: AnyRow, known: bool) -> Found:
+    how = mismatch(row.target_version, row.reported_config_version, known)
+    reports = row.reported_config_version or "nothing yet"
+    if how is Mismatch.UNKNOWN:
+        reports += ", which nobody knows"
+    return Found(
+        device_id=row.device_id,
+        key=group_key(row.state.value, row.site),
+        data={**_shown(row), "how": how.value},
+        shared={"site": row.site, "cause": row.state.value},
+        line=f"reports {reports}, should run {row.target_version}" + (f": {row.error[:100]}" if row.error else ""),
+    )
 
 
 def _shown(row: AnyRow) -> dict[str, Any]:
@@ -62,14 +79,15 @@ async def call_people(run: Run) -> datetime | None:
     """Call the next people on the ladder where nobody has acknowledged an alert in time."""
     async with run.db.begin(CLOCK) as session:
         for row in await alerts.due(session, run.now, _BATCH):
-            call = next_rung(row.state, row.rung, row.ladder, row.opened_at)
+            call = next_rung(row.state, row.rung, row.ladder, row.ladder_at or row.opened_at, run.now)
             if not isinstance(call, Call) or not await alerts.called(session, row.id, call.rung, call.next_at):
                 continue
-            said = {"mention": call.mention, "device_id": row.device_id, "opened_at": row.opened_at}
+            said = {"mention": call.mention, "about": alerts.about(row), "opened_at": row.opened_at}
             key = alerts.message_key(row.id)
+            began = int((row.ladder_at or row.opened_at).timestamp())  # a ladder that begins anew calls anew
             await outbox.put(
                 session,
-                {f"{key}:rung:{call.rung}": Message(template="alert/call", data=said)},
+                {f"{key}:rung:{began}:{call.rung}": Message(template="alert/call", data=said)},
                 run.settings.slack.ops_channel,
                 run.now,
                 outbox.ESCALATION,

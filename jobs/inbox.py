@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import Resolution
+from fleet.location import run_of
 from fleet.operation import OperationState
 from fleet.settings import Settings
 from fleet.version import version_key
@@ -47,7 +48,9 @@ class Batch:
     letters: list[Letter] = field(default_factory=list)
 
     def take(self, device_id: str, topic: str, said: Said) -> None:
-        row = self.heard.setdefault(device_id, {"device_id": device_id, "at": self.now})
+        row = self.heard.get(device_id)
+        if row is None:
+            row = self.heard[device_id] = {"device_id": device_id}
         self.topics[device_id] = topic
         if said.device_ts is not None:
             row["skew"] = (self.now - said.device_ts).total_seconds()
@@ -65,10 +68,15 @@ class Batch:
         self.applied.pop(device_id, None)  # the later word holds
         if said.firmware_version is not None:
             row["firmware"], row["firmware_key"] = said.firmware_version, _key(said.firmware_version)
-        if said.site is not None:
-            row["site"] = said.site
+        if said.site:
+            self._site(row, said.site)
         if said.boot_id is not None:
             row["boot_id"] = said.boot_id
+
+    def _site(self, row: dict[str, Any], site: str) -> None:
+        if (before := row.get("site")) is not None:  # several statuses of one device: each of them counts
+            row["site_run"] = run_of(row.get("site_run", 1), before, site)
+        row["site"] = site
 
     def _ack(self, device_id: str, said: ConfigAck) -> None:
         ack = {
@@ -115,7 +123,7 @@ def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topi
 
 async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
     now = read.now
-    unknown = await devices.heard(session, list(read.heard.values()))
+    unknown = await devices.heard(session, list(read.heard.values()), now)
     for device_id in sorted(unknown):
         why = "Register it first, or import it: what it says is not kept until then."
         read.letters.append(Letter(device_id, read.topics[device_id], UNKNOWN_DEVICE, why, b"", now))
@@ -127,10 +135,10 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     if read.rejections:
         await operations.settle(session, read.rejections, OperationState.REJECTED, now)
         await drift.reject(session, read.rejections, now)
-    if not read.heard:
+    if not (drifted := await drift.open_among(session, read.heard)):
         return
-    await drift.heard(session, list(read.heard), now, settings.drift)
+    await drift.heard(session, drifted, now, settings.drift)
     acked = {ack["device_id"] for ack in read.acks}
-    why_resolved = {each: Resolution.ACKED if each in acked else Resolution.REPORTED for each in read.heard}
+    why_resolved = {each: Resolution.ACKED if each in acked else Resolution.REPORTED for each in drifted}
     resolved = await drift.resolve(session, why_resolved, now)
-    await after_resolution(session, resolved, now)
+    await after_resolution(session, resolved, now, settings.alerts)

@@ -7,16 +7,20 @@ from datetime import datetime, timedelta
 import structlog
 
 from jobs.spec import Run, job
-from storage import dead_letters
+from storage import dead_letters, seen_events
 from storage.db import CLOCK
 
 log = structlog.get_logger(__name__)
 
+_EVENTS_KEPT = timedelta(days=2)
+"""Slack sends an event again within minutes; with delayed events switched on, for a day."""
+
 
 @job("upkeep", every=timedelta(minutes=10))
 async def tidy(run: Run) -> datetime | None:
-    """Forget the oldest dead letters beyond the number kept."""
+    """Forget the oldest dead letters beyond the number kept, and events that Slack will not send again."""
     async with run.db.begin(CLOCK) as session:
+        await seen_events.prune(session, run.now - _EVENTS_KEPT)
         gone = await dead_letters.prune(session, run.settings.database.dead_letters_kept)
     if gone:
         log.info("old dead letters forgotten", rows=gone)

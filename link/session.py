@@ -3,8 +3,10 @@
 All use of aiomqtt's and paho's insides is in this module, for what aiomqtt 2.5 has no public way to do:
 
 - `_client`, the paho client: manual acknowledgement (so that a message is acked after its commit), and our own
-  `on_message` and `on_publish`. aiomqtt's would build two objects and check the topic for each message, and a topic it
-  does not like would end the connection again at each redelivery; and it makes an event and a timer for each publish.
+  `on_publish`: aiomqtt makes an event and a timer for each publish.
+- paho's `_sock_recv`: the socket is read here, in large pieces, and cut into packets by `link.stream`, which takes the
+  messages out; paho gets the other packets by a `_sock_recv` that plays them back. So neither paho nor aiomqtt spends
+  its time on messages, and a topic that aiomqtt does not like cannot end the connection at each redelivery.
 - paho's `_packet_queue`: one write for all acks of a batch.
 - `_connected`, `_disconnected`: to hear of a broker that hangs up instead of answering CONNECT (aiomqtt would wait for
   its time-out), and to wait for the end of the connection without reading messages.
@@ -27,10 +29,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from fleet.settings import MqttSettings
 from link.inbox import Received
+from link.stream import Stream
 
 CONNECT_TIMEOUT = 10.0  # seconds for CONNACK and SUBACK
 RECEIVE_MAXIMUM = 2_000  # unacked messages that an MQTT 5 broker may have under way to us
-READ_AT_ONCE = 200  # packets taken from the socket before others get a turn
+READ_AT_ONCE = 65_536  # bytes taken from the socket before others get a turn
 
 _logger = logging.getLogger("link.aiomqtt")
 _logger.setLevel(logging.CRITICAL)  # every failure comes back as an exception, and is logged once, by the caller
@@ -59,7 +62,9 @@ class Session:
         self.resumed = False
         self.answered = False
         self._open = False
-        self._seen = 0
+        self._playback = b""  # what paho reads next, instead of from the socket
+        self._hung_up: OSError | None = None
+        self._ended_by_peer = False
 
     # --- opening ---
 
@@ -100,24 +105,19 @@ class Session:
         return session
 
     def _hook(self, receive: Callable[[Received], None], on_accepted: Callable[[Session], None]) -> None:
-        inner, client, generation = self._paho, self._client, self.generation
+        inner, client = self._paho, self._client
         loop = asyncio.get_running_loop()
         connected, disconnected, opened = inner.on_connect, inner.on_disconnect, inner.on_socket_open
         # aiomqtt has no switch for it: without this paho acks as soon as a message is in memory, and a crash before
         # the commit would lose it.
         inner.manual_ack_set(True)
         inner.disable_logger()
-
-        def on_message(_client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-            self._seen += 1
-            try:
-                topic = message.topic
-            except UnicodeDecodeError:  # no topic of ours; taken, so that it is counted and acked
-                topic = message._topic.decode(errors="replace")
-            receive(Received(topic, bytes(message.payload), bool(message.retain), message.qos, message.mid, generation))
+        self._receive = inner._sock_recv
+        inner._sock_recv = self._play_back  # type: ignore[method-assign]
+        five = inner.protocol == paho.MQTTv5
+        self._stream = Stream(five, self.generation, receive, self._leave_to_paho)
 
         def on_publish(_client: object, _userdata: object, mid: int, code: ReasonCode, _properties: object) -> None:
-            self._seen += 1
             confirmation = self._confirmations.pop(mid, None)
             if confirmation is not None and not confirmation.done():
                 confirmation.set_result(f"the broker refused it: {code}" if code.is_failure else "")
@@ -141,7 +141,6 @@ class Session:
             # We are in the thread that connects. This comes after aiomqtt's own reader, and takes its place.
             loop.call_soon_threadsafe(loop.add_reader, args[2].fileno(), self._read)
 
-        inner.on_message = on_message
         inner.on_publish = on_publish
         inner.on_connect = on_connect
         inner.on_disconnect = on_disconnect
@@ -177,19 +176,37 @@ class Session:
         return str(gone.exception() or "closed by us")
 
     def _read(self) -> None:
-        """Take what the socket has. aiomqtt's reader takes one packet for each turn of the event loop."""
+        """Take what the socket has. What is left there after that calls this again, when everybody else had a turn."""
         try:
-            for _ in range(READ_AT_ONCE):
-                seen = self._seen
-                self._paho.loop_read()
-                if self._seen == seen and not self._decrypted():
-                    return
+            data = self._receive(READ_AT_ONCE)
+            if not data:
+                self._ended_by_peer = True
+                self._leave_to_paho(b"")
+                return
+            self._stream.feed(data)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._hung_up = error
+            self._leave_to_paho(b"")
+            return
         except Exception as error:  # noqa: BLE001 - as aiomqtt does: whatever it is, the connection has ended
             if not self._client._disconnected.done():
                 self._client._disconnected.set_exception(error)
             return
-        # The rest comes after everybody else had a turn. What TLS has decrypted already would wake nobody.
-        asyncio.get_running_loop().call_soon(self._read)
+        if self._decrypted():  # this would wake nobody
+            asyncio.get_running_loop().call_soon(self._read)
+
+    def _leave_to_paho(self, packet: bytes) -> None:
+        self._playback = packet
+        self._paho.loop_read()
+
+    def _play_back(self, bufsize: int) -> bytes:
+        """What paho takes for its socket. Of an end of the connection it hears here as well."""
+        piece, self._playback = self._playback[:bufsize], self._playback[bufsize:]
+        if piece or self._ended_by_peer:
+            return piece
+        raise self._hung_up or BlockingIOError
 
     def _decrypted(self) -> bool:
         sock = self._paho.socket()

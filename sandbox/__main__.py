@@ -24,7 +24,8 @@ _WELCOME = """
       /fleet                          what you can do
       /fleet status                   the whole fleet at a glance
       /fleet drift list               who is drifted, and what is being done
-      /fleet find site:oslo is:drifted
+      /fleet find site:oslo is:drifted               --csv for all of them as a file
+      @Muster drift list              the same in a thread; plain words in direct messages
       /fleet device show never-acks-001
       /fleet config assign 2026.10.0 prompt-001      give one device the old configuration
   and press Acknowledge, Retry push or Show device under an escalation.

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from sandbox.broker import EmbeddedBroker
 from sandbox.devices import Behaviour, SimulatedDevice, SimulatedFleet
@@ -65,7 +66,7 @@ class Demo:
     """Everything that a fleet needs, on loopback, in one folder that is made anew each time."""
 
     def __init__(
-        self, folder: Path, port: int, mix: Mapping[Behaviour, int] = MIX, pace: Mapping[str, float] = PACE
+        self, folder: Path, port: int, mix: Mapping[Behaviour, int] = MIX, pace: Mapping[str, Any] = PACE
     ) -> None:
         self.folder = folder
         self.port = port

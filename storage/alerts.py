@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import alert as rule
-from fleet.alert import AlertKind, AlertState
+from fleet import alert_message
+from fleet.alert import AlertState, sources
 from fleet.errors import BadInput, NotFound, Refused
+from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
-from fleet.settings import AlertSettings
-from storage import batch, ids, outbox
+from storage import outbox
 from storage.db import AnyRow, earliest
-from storage.tables import Alert, alerts
+from storage.tables import Alert, alert_devices, alerts, devices
 
-_UNRESOLVED = text("state != 'resolved'")  # as the partial index has it
+# as the partial indexes have them
+_UNRESOLVED = text("alerts.state != 'resolved'")
+_LADDER = text("alerts.state = 'open'")
 
 
 def message_key(alert_id: str) -> str:
     """The outbox key of an alert's message."""
     return f"alert:{alert_id}"
-
-
-async def open_many(
-    session: AsyncSession,
-    kind: AlertKind,
-    found: Sequence[Mapping[str, Any]],
-    channel: str,
-    policy: AlertSettings,
-    now: datetime,
-) -> int:
-    """Open one alert for each row of `found` (device_id, and what the message shows), and post it.
-
-    A device that has an open one of this kind keeps it: nothing is doubled. Returns how many were opened.
-    """
-    ladder = [{"after_s": rung.after.total_seconds(), "mention": rung.mention} for rung in policy.ladder]
-    rows = [
-        {
-            "id": ids.new("al", now),
-            "kind": kind,
-            "key": each["device_id"],
-            "device_id": each["device_id"],
-            "state": AlertState.OPEN,
-            "opened_at": now,
-            "data": dict(each),
-            "ladder": ladder,
-            "due_at": now + policy.ladder[0].after if policy.ladder else None,
-        }
-        for each in found
-    ]
-    if not rows:
-        return 0
-    insert = batch.insert(session, alerts).on_conflict_do_nothing().returning(alerts)
-    opened = (await session.execute(insert, rows)).all()
-    await outbox.put(session, _messages(opened), channel, now, outbox.ESCALATION)
-    return len(opened)
 
 
 async def get(session: AsyncSession, name: str) -> Alert:
@@ -80,36 +47,44 @@ async def acknowledge(session: AsyncSession, name: str, by: str, now: datetime) 
     alert = await get(session, name)
     statement = (
         update(alerts)
-        .where(alerts.c.id == alert.id, alerts.c.state == AlertState.OPEN)
-        .values(state=AlertState.ACKNOWLEDGED, acknowledged_by=by, acknowledged_at=now, due_at=None)
+        .where(alerts.c.id == alert.id, alerts.c.state.in_(sources(AlertState.ACKNOWLEDGED)))
+        .values(
+            state=AlertState.ACKNOWLEDGED,
+            acknowledged_by=by,
+            acknowledged_at=now,
+            snoozed_until=None,
+            snoozed_by=None,
+            due_at=None,
+        )
         .returning(alerts)
     )
     moved = (await session.execute(statement)).all()
     await session.refresh(alert)
     if not moved:
         raise Refused(_too_late(alert))
-    await outbox.revise(session, _messages(moved), now)
+    await say(session, moved, now)
     return alert
 
 
 def _too_late(alert: Alert) -> str:
     if alert.state is AlertState.ACKNOWLEDGED:
-        return f"<@{alert.acknowledged_by}> has acknowledged the alert for {alert.device_id} already."
-    return f"The alert for {alert.device_id} is resolved already. Nothing is left to acknowledge."
+        return f"<@{alert.acknowledged_by}> has acknowledged the alert for {about(alert)} already."
+    return f"The alert for {about(alert)} is resolved already. Nothing is left to acknowledge."
 
 
-async def resolve_for(session: AsyncSession, kind: AlertKind, device_ids: Sequence[str], by: str, now: datetime) -> int:
-    """Close what is open about these devices and edit the messages. Returns how many there were."""
-    given = batch.rows(session, {"device_id": batch.TEXT})
+async def resolve(session: AsyncSession, name: str, why: str, by: str, now: datetime) -> Alert:
+    """Close it by hand, its cause or not. Its devices keep their places, so that what lasts is not told again."""
+    alert = await get(session, name)
     statement = (
         update(alerts)
-        .where(alerts.c.device_id == given.c.device_id, batch.and_not_guessed(alerts.c.kind == kind, _UNRESOLVED))
-        .values(state=AlertState.RESOLVED, resolved_by=by, resolved_at=now, due_at=None)
+        .where(alerts.c.id == alert.id)
+        .values(state=AlertState.RESOLVED, resolved_by=by, resolved_at=now, resolved_why=why, due_at=None)
         .returning(alerts)
     )
-    moved = (await session.execute(statement, {"given": batch.dump({"device_id": each} for each in device_ids)})).all()
-    await outbox.revise(session, _messages(moved), now)
-    return len(moved)
+    moved = (await session.execute(statement)).all()
+    await session.refresh(alert)
+    await say(session, moved, now)
+    return alert
 
 
 async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow], int]:
@@ -119,10 +94,8 @@ async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow
 
 
 async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
-    """Open alerts whose next rung is due."""
-    statement = (
-        select(alerts).where(text("state = 'open'"), alerts.c.due_at <= now).order_by(alerts.c.due_at).limit(limit)
-    )
+    """Open alerts whose next rung is due, but for those whose devices are all in maintenance or suspended."""
+    statement = select(alerts).where(_LADDER, alerts.c.due_at <= now, calling()).order_by(alerts.c.due_at).limit(limit)
     return (await session.execute(statement)).all()
 
 
@@ -138,21 +111,53 @@ async def called(session: AsyncSession, alert_id: str, rung: int, next_at: datet
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
-    """When the next rung is due."""
-    return await earliest(session, select(func.min(alerts.c.due_at)).where(text("state = 'open'")))
+    """When the next rung is due. A paused one that is due already is looked at by the interval."""
+    return await earliest(session, select(func.min(alerts.c.due_at)).where(_LADDER, calling()))
 
 
-def _messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
+def calling() -> ColumnElement[bool]:
+    """The condition that an alert may call people: not all that is left in it is in maintenance or suspended."""
+    return (
+        select(alert_devices.c.id)
+        .join(devices, devices.c.device_id == alert_devices.c.device_id)
+        .where(
+            alert_devices.c.alert_id == alerts.c.id,
+            alert_devices.c.left_at.is_(None),
+            devices.c.status.not_in(ALERTS_PAUSED),
+        )
+        .exists()
+    )
+
+
+def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
+    """The message of each alert as it should read now, by its outbox key."""
     made = {}
     for row in rows:
         shown = {
             **row.data,
             "alert_id": row.id,
+            "device_id": row.device_id,
+            "devices": row.devices,
+            "remaining": row.remaining,
+            "level": row.level,
             "opened_at": row.opened_at,
+            "snoozed_by": row.snoozed_by,
+            "snoozed_until": row.snoozed_until,
             "acknowledged_by": row.acknowledged_by,
             "acknowledged_at": row.acknowledged_at,
             "resolved_by": row.resolved_by,
             "resolved_at": row.resolved_at,
+            "resolved_why": row.resolved_why,
         }
-        made[message_key(row.id)] = rule.message(row.kind, row.state, shown)
+        made[message_key(row.id)] = alert_message.message(row.kind, row.state, shown)
     return made
+
+
+async def say(session: AsyncSession, rows: Sequence[AnyRow], now: datetime, after: timedelta = timedelta(0)) -> None:
+    """Edit the messages of these alerts. `after` lets edits pile up that nobody waits for, such as numbers."""
+    await outbox.revise(session, messages(rows), now, after)
+
+
+def about(alert: Alert | AnyRow) -> str:
+    """Whom or what it is about, in a few words."""
+    return rule.about(alert.kind, alert.device_id, alert.data)

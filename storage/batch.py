@@ -53,6 +53,18 @@ def rows(session: AsyncSession, columns: Mapping[str, TypeEngine[Any]], name: st
     return func.jsonb_to_recordset(cast(given, JSONB)).table_valued(*typed, name=name).render_derived(with_types=True)
 
 
+def texts(session: AsyncSession, name: str = "given") -> FromClause:
+    """A table with one column, `value`: the texts in the bound parameter `name`, a JSON array as `dump` wrote it.
+
+    Where ids are all there is, this costs a fraction of `rows`: nothing is looked up in each element.
+    """
+    given = bindparam(name, type_=Text())
+    value = column("value", TEXT)
+    if session.get_bind().dialect.name == "sqlite":
+        return func.json_each(given).table_valued(value, name=name)
+    return func.jsonb_array_elements_text(cast(given, JSONB)).table_valued(value, name=name).render_derived()
+
+
 def and_not_guessed(*conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
     """All of the conditions, in a form whose rarity PostgreSQL does not guess at.
 
@@ -72,8 +84,8 @@ def insert(session: AsyncSession, table: Table) -> Any:
     return (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def dump(batch: Iterable[Mapping[str, Any]]) -> str:
-    """The batch as JSON text; datetimes as fixed-width UTC text, enums by value."""
+def dump(batch: Iterable[Mapping[str, Any]] | Iterable[str]) -> str:
+    """The batch as JSON: mappings for `rows`, ids for `texts`; datetimes as fixed-width UTC text, enums by value."""
     return json.dumps(list(batch), default=_plain, separators=(",", ":"))
 
 

@@ -47,6 +47,13 @@ async def get(session: AsyncSession, version: str) -> ConfigVersion:
     )
 
 
+async def known(session: AsyncSession, versions: Iterable[str]) -> set[str]:
+    """Those of the versions that the registry holds."""
+    given = batch.texts(session)
+    statement = select(config_versions.c.version).join(given, given.c.value == config_versions.c.version)
+    return set(await session.scalars(statement, {"given": batch.dump(set(versions))}))
+
+
 async def recent(session: AsyncSession, limit: int) -> Sequence[ConfigVersion]:
     """The newest versions first."""
     statement = select(ConfigVersion).order_by(config_versions.c.created_at.desc()).limit(limit)

@@ -128,6 +128,8 @@ class Database:
             cursor.execute(f"PRAGMA synchronous={self._settings.synchronous.value}")
             cursor.execute("PRAGMA foreign_keys=ON")
             cursor.execute("PRAGMA cache_size=-65536")  # 64 MiB a connection
+            # A page that is written again before it is checkpointed is copied once: 4,000 pages are 16 MiB of log.
+            cursor.execute("PRAGMA wal_autocheckpoint=4000")
             cursor.execute("PRAGMA temp_store=MEMORY")
             cursor.close()
 

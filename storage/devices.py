@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, case, cast, func, insert, select, text, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -15,9 +15,9 @@ from fleet.errors import not_found
 from fleet.lifecycle import DeviceStatus
 from fleet.selector import Selector
 from storage import batch
-from storage.db import AnyRow
+from storage.db import AnyRow, wake
 from storage.selection import Compiler
-from storage.tables import DRIFTED, Device, device_groups, device_tags, devices, drift_cases
+from storage.tables import Device, device_groups, device_tags, devices
 
 
 async def get(session: AsyncSession, device_id: str) -> Device:
@@ -43,34 +43,66 @@ async def labels(session: AsyncSession, device_id: str) -> tuple[dict[str, str],
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the devices that a selector means, in order of id, and how many there are in all."""
+    """Some of the devices that a selector means, in order of id; how many there are in all, and how many before."""
 
     rows: Sequence[AnyRow]
     total: int
+    skipped: int = 0
+
+
+_SHOWN = (
+    devices.c.device_id,
+    devices.c.status,
+    devices.c.site,
+    devices.c.model,
+    devices.c.firmware_version,
+    devices.c.target_config_version,
+    devices.c.reported_config_version,
+    devices.c.last_seen_at,
+)
 
 
 async def find(
-    session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, limit: int, after: str = ""
+    session: AsyncSession,
+    selector: Selector,
+    now: datetime,
+    online_within: timedelta,
+    limit: int,
+    after: str = "",
+    before: str = "",
 ) -> Page:
-    """Up to `limit` devices after the id `after`: device_id, status, site, model, versions, last_seen_at."""
+    """Up to `limit` devices right after the id `after`, or right before the id `before` if that is given.
+
+    Rows: device_id, status, site, model, versions, last_seen_at.
+    """
     where = Compiler(session, now, online_within).where(selector)
-    total = await session.scalar(select(func.count()).select_from(devices).where(where))
-    statement = (
-        select(
-            devices.c.device_id,
-            devices.c.status,
-            devices.c.site,
-            devices.c.model,
-            devices.c.firmware_version,
-            devices.c.target_config_version,
-            devices.c.reported_config_version,
-            devices.c.last_seen_at,
-        )
-        .where(where, devices.c.device_id > after)
-        .order_by(devices.c.device_id)
-        .limit(limit)
-    )
-    return Page(rows=(await session.execute(statement)).all(), total=total or 0)
+    statement = select(*_SHOWN).where(where).limit(limit)
+    if before:
+        statement = statement.where(devices.c.device_id < before).order_by(devices.c.device_id.desc())
+        rows = (await session.execute(statement)).all()[::-1]
+    else:
+        statement = statement.where(devices.c.device_id > after).order_by(devices.c.device_id)
+        rows = (await session.execute(statement)).all()
+    first = devices.c.device_id < rows[0].device_id if rows else devices.c.device_id <= after
+    counted = select(func.count(), func.count().filter(first)).select_from(devices).where(where)
+    total, skipped = (await session.execute(counted)).one()
+    return Page(rows=rows, total=total, skipped=skipped)
+
+
+async def page(
+    session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, limit: int, after: str
+) -> Sequence[AnyRow]:
+    """The same rows, with reported_site, registered_at and clock_skew_s, and without counting: for files."""
+    where = Compiler(session, now, online_within).where(selector)
+    columns = (*_SHOWN, devices.c.reported_site, devices.c.registered_at, devices.c.clock_skew_s)
+    statement = select(*columns).where(where, devices.c.device_id > after).order_by(devices.c.device_id).limit(limit)
+    return (await session.execute(statement)).all()
+
+
+async def count(session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta) -> int:
+    """How many devices a selector means."""
+    where = Compiler(session, now, online_within).where(selector)
+    return await session.scalar(select(func.count()).select_from(devices).where(where)) or 0
 
 
 async def ids(
@@ -100,11 +132,11 @@ async def set_target(session: AsyncSession, device_ids: Sequence[str], version: 
 
 _HEARD: dict[str, TypeEngine[Any]] = {
     "device_id": batch.TEXT,
-    "at": batch.MOMENT,
     "reported": batch.TEXT,
     "firmware": batch.TEXT,
     "firmware_key": batch.TEXT,
     "site": batch.TEXT,
+    "site_run": batch.INTEGER,
     "boot_id": batch.TEXT,
     "skew": batch.FLOAT,
     "telemetry": batch.TEXT,
@@ -112,11 +144,12 @@ _HEARD: dict[str, TypeEngine[Any]] = {
 }
 
 
-async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Write what devices said, one row for each device; absent or None keeps what was known.
+async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: datetime) -> set[str]:
+    """Write what devices said at `now`, one row for each device; absent or None keeps what was known.
 
-    Rows: device_id, at, and any of reported, firmware (with firmware_key), site, boot_id, skew (seconds), telemetry
-    (JSON text), telemetry_count. Returns the ids that are in no registry (nothing is written for those).
+    Rows: device_id, and any of reported, firmware (with firmware_key), site (with site_run, 1 if absent, as
+    `fleet.location.run_of` has it), boot_id, skew (seconds), telemetry (JSON text), telemetry_count.
+    Returns the ids that are in no registry (nothing is written for those).
     """
     if not said:
         return set()
@@ -125,15 +158,16 @@ async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]]) -> set
         update(devices)
         .where(devices.c.device_id == given.c.device_id)
         .values(
-            last_seen_at=given.c.at,
+            last_seen_at=now,
             reported_config_version=func.coalesce(given.c.reported, devices.c.reported_config_version),
             firmware_version=func.coalesce(given.c.firmware, devices.c.firmware_version),
             firmware_key=func.coalesce(given.c.firmware_key, devices.c.firmware_key),
             reported_site=func.coalesce(given.c.site, devices.c.reported_site),
+            site_streak=_streak(given.c.site, func.coalesce(given.c.site_run, 1)),
             boot_id=func.coalesce(given.c.boot_id, devices.c.boot_id),
             clock_skew_s=func.coalesce(given.c.skew, devices.c.clock_skew_s),
             telemetry_last=func.coalesce(given.c.telemetry, devices.c.telemetry_last),
-            telemetry_at=case((given.c.telemetry.is_(None), devices.c.telemetry_at), else_=given.c.at),
+            telemetry_at=case((given.c.telemetry.is_(None), devices.c.telemetry_at), else_=batch.moment(now)),
             telemetry_count=devices.c.telemetry_count + func.coalesce(given.c.telemetry_count, 0),
         )
     )
@@ -144,11 +178,21 @@ async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]]) -> set
     return named - await known(session, named)
 
 
+def _streak(site: ColumnElement[str], run: ColumnElement[int]) -> ColumnElement[int]:
+    """The rule of fleet/location.py: how many statuses in a row named a wrong site."""
+    return case(
+        (site.is_(None), devices.c.site_streak),
+        (or_(site == devices.c.site, devices.c.site == ""), 0),
+        (and_(site == devices.c.reported_site, run > 0), devices.c.site_streak + run),
+        else_=func.abs(run),
+    )
+
+
 async def known(session: AsyncSession, device_ids: set[str]) -> set[str]:
     """Those of the ids that are in the registry."""
-    given = batch.rows(session, {"device_id": batch.TEXT})
-    statement = select(devices.c.device_id).join(given, given.c.device_id == devices.c.device_id)
-    return set(await session.scalars(statement, {"given": batch.dump({"device_id": each} for each in device_ids)}))
+    given = batch.texts(session)
+    statement = select(devices.c.device_id).join(given, given.c.value == devices.c.device_id)
+    return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
 
 
 async def applied(session: AsyncSession, acks: Sequence[Mapping[str, Any]]) -> None:
@@ -162,34 +206,30 @@ async def applied(session: AsyncSession, acks: Sequence[Mapping[str, Any]]) -> N
     await session.execute(statement, {"given": batch.dump(acks)})
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """The fleet in numbers: devices by status, online, drifted, open drift cases by state."""
-
-    by_status: dict[DeviceStatus, int]
-    online: int
-    drifted: int
-    cases: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.by_status.values())
+async def move(session: AsyncSession, device_id: str, site: str) -> str:
+    """The device belongs to another site from now on. Returns the site before. Raises NotFound."""
+    device = await get(session, device_id)
+    before = device.site
+    statement = update(devices).where(devices.c.device_id == device_id).values(site=site, site_streak=0)
+    await session.execute(statement)
+    await session.refresh(device)
+    return before
 
 
-async def glance(session: AsyncSession, now: datetime, online_within: timedelta) -> Glance:
-    """Three statements at any fleet size."""
-    online = func.sum(cast(devices.c.last_seen_at >= now - online_within, Integer))
-    counted = await session.execute(select(devices.c.status, func.count(), online).group_by(devices.c.status))
-    rows = counted.all()
-    cases = await session.execute(
-        select(drift_cases.c.state, func.count()).where(text("resolved_at IS NULL")).group_by(drift_cases.c.state)
+async def certified(session: AsyncSession, certificates: Sequence[Mapping[str, Any]]) -> None:
+    """Write the certificates of devices: rows of device_id, serial and not_after (an aware datetime or None)."""
+    kinds: dict[str, TypeEngine[Any]] = {"device_id": batch.TEXT, "serial": batch.TEXT, "not_after": batch.MOMENT}
+    given = batch.rows(session, kinds)
+    statement = (
+        update(devices)
+        .where(devices.c.device_id == given.c.device_id)
+        .values(
+            certificate_serial=func.coalesce(given.c.serial, devices.c.certificate_serial),
+            certificate_not_after=given.c.not_after,
+        )
     )
-    return Glance(
-        by_status={status: count for status, count, _ in rows},
-        online=sum(online or 0 for _, _, online in rows),
-        drifted=await session.scalar(select(func.count()).select_from(devices).where(text(DRIFTED))) or 0,
-        cases={state.value: count for state, count in cases},
-    )
+    await session.execute(statement, {"given": batch.dump(certificates)})
+    wake(session, "certificates")
 
 
 async def add(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.alert import AlertKind
 from fleet.drift import CaseState, Resolution, first_state
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from fleet.operation import OperationKind, OperationState
@@ -16,10 +17,13 @@ from fleet.settings import DriftSettings
 from storage import batch, ids, operations
 from storage.columns import hours_since
 from storage.db import AnyRow, earliest, wake
-from storage.tables import DRIFTED, DriftCase, devices, drift_cases
+from storage.tables import DRIFTED, DriftCase, alert_devices, devices, drift_cases
 
 _OPEN = text("resolved_at IS NULL")  # as the partial indexes have it
 _STILL = text(DRIFTED)
+_FEW = text("CASE WHEN target_config_version != reported_config_version THEN 1 ELSE 0 END = 1")
+"""Part of DRIFTED once more, in a form that PostgreSQL guesses to be rare. Of `!=` between two columns it thinks that
+nearly every row has it, and would read the whole fleet instead of the partial index."""
 
 
 def drifted(now: datetime, limit: int) -> Select[Any]:
@@ -42,6 +46,7 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
         .outerjoin(drift_cases, and_(drift_cases.c.device_id == devices.c.device_id, _OPEN))
         .where(
             _STILL,
+            _FEW,
             or_(drift_cases.c.id.is_(None), drift_cases.c.target_version != devices.c.target_config_version),
         )
         .order_by(devices.c.last_seen_at.desc().nulls_last())
@@ -88,10 +93,10 @@ async def begin_rounds(session: AsyncSession, rounds: Sequence[Mapping[str, Any]
     if not rounds:
         return 0
     renewed = [{**each, "operation_id": ids.new("op", now)} for each in rounds]
-    before = batch.rows(session, {"id": batch.TEXT})
+    before = batch.texts(session)
     former = await session.scalars(
-        select(drift_cases.c.operation_id).join(before, before.c.id == drift_cases.c.id),
-        {"given": batch.dump({"id": each["id"]} for each in renewed)},
+        select(drift_cases.c.operation_id).join(before, before.c.value == drift_cases.c.id),
+        {"given": batch.dump(each["id"] for each in renewed)},
     )
     await operations.close(session, list(former), OperationState.CANCELLED, now)
     columns = dict.fromkeys(("id", "target_version", "state", "operation_id"), batch.TEXT)
@@ -136,27 +141,34 @@ async def _queue(session: AsyncSession, rounds: Sequence[Mapping[str, Any]], now
 
 async def pushed(session: AsyncSession, operation_ids: Sequence[str], deadline: datetime) -> None:
     """The pushes have left: where the device is online, its ack is due by `deadline`."""
-    given = batch.rows(session, {"id": batch.TEXT})
+    given = batch.texts(session)
     statement = (
         update(drift_cases)
         .where(
-            drift_cases.c.operation_id == given.c.id,
+            drift_cases.c.operation_id == given.c.value,
             batch.and_not_guessed(drift_cases.c.state == CaseState.PUSHING, _OPEN),
         )
         .values(due_at=deadline)
     )
-    await session.execute(statement, {"given": batch.dump({"id": each} for each in operation_ids)})
+    await session.execute(statement, {"given": batch.dump(operation_ids)})
     wake(session, "cases")
 
 
-async def heard(session: AsyncSession, device_ids: Sequence[str], now: datetime, policy: DriftSettings) -> None:
+async def open_among(session: AsyncSession, device_ids: Iterable[str]) -> set[str]:
+    """Those of the devices that have an open case: of most batches of statuses none, and nothing else is to be done."""
+    given = batch.texts(session)
+    statement = select(drift_cases.c.device_id).join(given, given.c.value == drift_cases.c.device_id).where(_OPEN)
+    return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
+
+
+async def heard(session: AsyncSession, device_ids: Iterable[str], now: datetime, policy: DriftSettings) -> None:
     """These devices spoke: the clock of the waiting ones starts, the unresponsive ones are due for a fresh round."""
-    given = batch.rows(session, {"device_id": batch.TEXT})
+    given = batch.texts(session)
     waiting = drift_cases.c.state == CaseState.WAITING
     statement = (
         update(drift_cases)
         .where(
-            drift_cases.c.device_id == given.c.device_id,
+            drift_cases.c.device_id == given.c.value,
             batch.and_not_guessed(
                 _OPEN,
                 or_(waiting, and_(drift_cases.c.state == CaseState.UNRESPONSIVE, drift_cases.c.due_at.is_(None))),
@@ -172,7 +184,7 @@ async def heard(session: AsyncSession, device_ids: Sequence[str], now: datetime,
         )
         .returning(drift_cases.c.id)
     )
-    moved = await session.scalars(statement, {"given": batch.dump({"device_id": each} for each in device_ids)})
+    moved = await session.scalars(statement, {"given": batch.dump(device_ids)})
     if moved.first():
         wake(session, "cases")
 
@@ -250,9 +262,10 @@ async def retry(session: AsyncSession, again: Sequence[Mapping[str, Any]], now: 
         )
         .values(attempt=given.c.attempt, due_at=None)
     )
-    await session.execute(statement, {"given": batch.dump(again)})
+    # Operations before cases, as whoever takes in acks locks them: the other way round PostgreSQL finds deadlocks.
     pushes = [{"id": each["operation_id"], "attempt": each["attempt"]} for each in again]
     await operations.send_again(session, pushes, now)
+    await session.execute(statement, {"given": batch.dump(again)})
     wake(session, "operations")
 
 
@@ -267,14 +280,15 @@ async def give_up(session: AsyncSession, silent: Sequence[Mapping[str, Any]], no
         )
         .values(state=CaseState.UNRESPONSIVE, due_at=None, fresh_at=given.c.fresh_at)
     )
-    await session.execute(statement, {"given": batch.dump(silent)})
     await operations.close(session, [each["operation_id"] for each in silent], OperationState.EXPIRED, now)
+    await session.execute(statement, {"given": batch.dump(silent)})
 
 
 async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
     """Open cases to be escalated now: the case's columns, with site, model, firmware_version and last_seen_at.
 
-    A device in maintenance or suspended keeps its case and waits with the alert.
+    A device in maintenance or suspended keeps its case and waits with the alert; so does one whose case is snoozed,
+    and one that flaps, which has an alert of its own.
     """
     statement = (
         select(
@@ -287,11 +301,21 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
         )
         .join(devices, devices.c.device_id == drift_cases.c.device_id)
         .where(text("resolved_at IS NULL AND escalated_at IS NULL"), drift_cases.c.escalate_at <= now)
-        .where(devices.c.status.not_in(ALERTS_PAUSED))
+        .where(devices.c.status.not_in(ALERTS_PAUSED), ~_flapping())
+        .where(or_(drift_cases.c.snoozed_until.is_(None), drift_cases.c.snoozed_until <= now))
         .order_by(drift_cases.c.escalate_at)
         .limit(limit)
     )
     return (await session.execute(statement)).all()
+
+
+def _flapping() -> ColumnElement[bool]:
+    place = alert_devices.c
+    return (
+        select(place.id)
+        .where(place.device_id == drift_cases.c.device_id, place.kind == AlertKind.FLAPPING, place.left_at.is_(None))
+        .exists()
+    )
 
 
 async def escalated(session: AsyncSession, case_ids: Sequence[str], now: datetime) -> set[str]:
@@ -315,7 +339,17 @@ async def next_escalation(session: AsyncSession, now: datetime) -> datetime | No
     statement = select(func.min(drift_cases.c.escalate_at)).where(
         text("resolved_at IS NULL AND escalated_at IS NULL"), drift_cases.c.escalate_at > now
     )
-    return await earliest(session, statement)
+    snoozed = select(func.min(drift_cases.c.snoozed_until)).where(
+        text("resolved_at IS NULL AND snoozed_until IS NOT NULL"), drift_cases.c.snoozed_until > now
+    )
+    return await earliest(session, statement, snoozed)
+
+
+async def snooze(session: AsyncSession, case_id: str, until: datetime | None, by: str, why: str) -> None:
+    """The escalation of this case waits until then; None ends it."""
+    values = {"snoozed_until": until, "snoozed_by": by if until else None, "snooze_why": why if until else ""}
+    await session.execute(update(drift_cases).where(drift_cases.c.id == case_id, _OPEN).values(**values))
+    wake(session, "cases")
 
 
 async def open_case(session: AsyncSession, device_id: str) -> DriftCase | None:
@@ -352,11 +386,11 @@ async def rounds_for(
     session: AsyncSession, cases: Sequence[DriftCase], now: datetime, within: timedelta
 ) -> list[dict[str, Any]]:
     """What `begin_rounds` needs to push these again, by whether each device is online now."""
-    given = batch.rows(session, {"device_id": batch.TEXT})
+    given = batch.texts(session)
     statement = select(devices.c.device_id, devices.c.last_seen_at, devices.c.target_config_version).join(
-        given, given.c.device_id == devices.c.device_id
+        given, given.c.value == devices.c.device_id
     )
-    rows = await session.execute(statement, {"given": batch.dump({"device_id": each.device_id} for each in cases)})
+    rows = await session.execute(statement, {"given": batch.dump(each.device_id for each in cases)})
     seen = {row.device_id: row for row in rows}
     return [
         {

@@ -98,20 +98,26 @@ async def settle(
                 or_(given.c.operation_id.is_(None), operations.c.id == given.c.operation_id),
             ),
         )
-        .values(state=state, settled_at=now, error=func.coalesce(given.c.error, ""))
+        .values(
+            state=state,
+            settled_at=now,
+            error=func.coalesce(given.c.error, ""),
+            claimed_by=None,  # an ack may overtake our own record of having sent
+            claimed_until=None,
+        )
     )
     await session.execute(statement, {"given": batch.dump(acks)})
 
 
 async def close(session: AsyncSession, ids: Sequence[str], state: OperationState, now: datetime) -> None:
     """Move these to EXPIRED or CANCELLED; the settled ones among them stay as they are."""
-    given = batch.rows(session, {"id": batch.TEXT})
+    given = batch.texts(session)
     statement = (
         update(operations)
-        .where(operations.c.id == given.c.id, batch.and_not_guessed(operations.c.state.in_(sources(state))))
+        .where(operations.c.id == given.c.value, batch.and_not_guessed(operations.c.state.in_(sources(state))))
         .values(state=state, settled_at=now, claimed_by=None, claimed_until=None)
     )
-    await session.execute(statement, {"given": batch.dump({"id": each} for each in ids)})
+    await session.execute(statement, {"given": batch.dump(ids)})
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

@@ -11,10 +11,10 @@ whoever tries next looks for it by its metadata first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, text, update
+from sqlalchemy import and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
@@ -56,10 +56,17 @@ async def put(
         wake(session, "outbox")
 
 
-async def revise(session: AsyncSession, messages: Mapping[str, Message], now: datetime) -> None:
-    """Let the messages under these keys read so from now on. Edits that pile up before Slack takes them become one."""
+async def revise(
+    session: AsyncSession, messages: Mapping[str, Message], now: datetime, after: timedelta = timedelta(0)
+) -> None:
+    """Let the messages under these keys read so from now on. Edits that pile up before Slack takes them become one.
+
+    `after` keeps the edit back for so long, that more may pile up; one that waits after a failure is not hurried.
+    """
     if not messages:
         return
+    soon = batch.moment(now + after)
+    hurried = and_(outbox.c.attempts == 0, outbox.c.due_at > soon)
     given = batch.rows(session, {"key": batch.TEXT, "message": batch.TEXT})
     statement = (
         update(outbox)
@@ -67,7 +74,7 @@ async def revise(session: AsyncSession, messages: Mapping[str, Message], now: da
         .values(
             message=given.c.message,
             revision=outbox.c.revision + 1,
-            due_at=func.coalesce(outbox.c.due_at, batch.moment(now)),
+            due_at=case((outbox.c.due_at.is_(None), soon), (hurried, soon), else_=outbox.c.due_at),
             wanted_at=case((outbox.c.due_at.is_(None), batch.moment(now)), else_=outbox.c.wanted_at),
         )
     )

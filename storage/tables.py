@@ -30,6 +30,9 @@ metadata.naming_convention = {
 DRIFTED = "target_config_version != reported_config_version AND status != 'decommissioned'"
 """The predicate of drift, rendered with the same literals in the index and in every statement that should use it."""
 
+MISPLACED = "site_streak > 0"
+"""Devices whose newest status named a wrong site, in the same literal way."""
+
 _OPEN_CASE = "resolved_at IS NULL"
 _OPEN_ALERT = "state != 'resolved'"
 
@@ -53,13 +56,18 @@ class ConfigVersion(SQLModel, table=True):
 
 
 class Device(SQLModel, table=True):
-    """One device: what it should be (ours) and what it last said (its own)."""
+    """One device: what it should be (ours) and what it last said (its own).
+
+    `site_streak` counts the statuses in a row that named another site than ours; fleet/location.py has the rule.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (
         _index("ix_devices_drifted", DRIFTED, "device_id"),
         Index("ix_devices_site", "site"),
         Index("ix_devices_target_config_version", "target_config_version"),
+        _index("ix_devices_misplaced", MISPLACED, "device_id"),
+        _index("ix_devices_certificate_not_after", "certificate_not_after IS NOT NULL", "certificate_not_after"),
     )
 
     device_id: str = Field(primary_key=True, max_length=128)
@@ -79,6 +87,9 @@ class Device(SQLModel, table=True):
     telemetry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     telemetry_count: int = 0
     telemetry_last: str | None = Field(default=None, sa_type=Text)
+    site_streak: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    certificate_serial: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    certificate_not_after: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class DeviceTag(SQLModel, table=True):
@@ -106,6 +117,7 @@ class DriftCase(SQLModel, table=True):
 
     `due_at` is the ack's deadline while pushing, or the moment to begin a fresh round; NULL waits for something else.
     `fresh_at` is the earliest moment of another round; `escalate_at` moves to the present when a device rejects.
+    While it is snoozed it is not escalated, and all else goes on.
     """
 
     __tablename__ = "drift_cases"
@@ -114,6 +126,8 @@ class DriftCase(SQLModel, table=True):
         _index("ix_drift_cases_due_at", _OPEN_CASE, "due_at"),
         _index("ix_drift_cases_escalate_at", "resolved_at IS NULL AND escalated_at IS NULL", "escalate_at"),
         Index("ix_drift_cases_device_id_detected_at", "device_id", "detected_at"),
+        Index("ix_drift_cases_detected_at", "detected_at"),
+        _index("ix_drift_cases_snoozed_until", "resolved_at IS NULL AND snoozed_until IS NOT NULL", "snoozed_until"),
     )
 
     id: str = Field(primary_key=True, max_length=40)
@@ -132,6 +146,9 @@ class DriftCase(SQLModel, table=True):
     escalated_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     resolution: Resolution | None = Field(default=None, sa_type=cast(Any, enum_by_value(Resolution)))
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    snoozed_by: str | None = Field(default=None, max_length=64)
+    snooze_why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class Operation(SQLModel, table=True):
@@ -160,28 +177,69 @@ class Operation(SQLModel, table=True):
 
 
 class Alert(SQLModel, table=True):
-    """Something that people must know. `ladder` and `rung` say whom it calls next, `due_at` when."""
+    """Something that people must know. `ladder` and `rung` say whom it calls next, `due_at` when.
+
+    It is about one device (`key` and `device_id` are its id) or about a group of one cause at one site (`key` is the
+    `group_key`, and there is no `device_id`). `devices` counts all that were ever in it, `remaining` those still ill.
+    `ladder_at` is when the ladder began: at opening, after a snooze, or when it got louder. `level` and `level_at`
+    are for kinds that get louder: the threshold reached, and when the next one is.
+    """
 
     __tablename__ = "alerts"
     __table_args__ = (
         _index("uq_alerts_open_kind_key", _OPEN_ALERT, "kind", "key", unique=True),
         _index("ix_alerts_due_at", "state = 'open'", "due_at"),
+        _index("ix_alerts_snoozed_until", "state = 'snoozed'", "snoozed_until"),
+        _index("ix_alerts_level_at", "level_at IS NOT NULL", "level_at"),
+        Index("ix_alerts_kind_group_key_opened_at", "kind", "group_key", "opened_at"),
     )
 
     id: str = Field(primary_key=True, max_length=40)
     kind: AlertKind = Field(sa_type=cast(Any, enum_by_value(AlertKind)))
     key: str = Field(max_length=256)
-    device_id: str = Field(foreign_key="devices.device_id", max_length=128, index=True)
+    device_id: str | None = Field(default=None, foreign_key="devices.device_id", max_length=128, index=True)
+    group_key: str = Field(default="", max_length=256, sa_column_kwargs={"server_default": ""})
+    devices: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    remaining: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     state: AlertState = Field(sa_type=cast(Any, enum_by_value(AlertState)))
     opened_at: datetime = Field(sa_type=UtcDateTime)
     data: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     ladder: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
     rung: int = 0
+    ladder_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    level: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    level_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    snoozed_by: str | None = Field(default=None, max_length=64)
     acknowledged_by: str | None = Field(default=None, max_length=64)
     acknowledged_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     resolved_by: str | None = Field(default=None, max_length=64)
     resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+
+
+class AlertDevice(SQLModel, table=True):
+    """A device's place in an alert, from when it joined until what brought it there ended.
+
+    A device has one place for each kind, also in an alert that was resolved by hand: as long as the cause lasts, it is
+    told once. `detail` and `ends_at` are what it said then: another word from it ends a cause of that kind.
+    """
+
+    __tablename__ = "alert_devices"
+    __table_args__ = (
+        _index("uq_alert_devices_open_kind_device_id", "left_at IS NULL", "kind", "device_id", unique=True),
+        Index("ix_alert_devices_alert_id_device_id", "alert_id", "device_id"),
+    )
+
+    id: str = Field(primary_key=True, max_length=40)
+    alert_id: str = Field(foreign_key="alerts.id", max_length=40)
+    device_id: str = Field(foreign_key="devices.device_id", max_length=128, index=True)
+    kind: AlertKind = Field(sa_type=cast(Any, enum_by_value(AlertKind)))
+    detail: str = Field(default="", max_length=256)
+    ends_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    joined_at: datetime = Field(sa_type=UtcDateTime)
+    left_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class OutboxMessage(SQLModel, table=True):
@@ -254,6 +312,16 @@ class Schedule(SQLModel, table=True):
     ran_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class SeenEvent(SQLModel, table=True):
+    """An event from Slack that was taken: the same one comes again until Slack has its acknowledgement."""
+
+    __tablename__ = "seen_events"
+    __table_args__ = (Index("ix_seen_events_at", "at"),)
+
+    event_id: str = Field(primary_key=True, max_length=128)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 def _table(model: type[SQLModel]) -> Table:
     return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
@@ -265,7 +333,9 @@ device_groups = _table(DeviceGroup)
 drift_cases = _table(DriftCase)
 operations = _table(Operation)
 alerts = _table(Alert)
+alert_devices = _table(AlertDevice)
 outbox = _table(OutboxMessage)
 audit = _table(AuditEntry)
 dead_letters = _table(DeadLetter)
 schedule = _table(Schedule)
+seen_events = _table(SeenEvent)

@@ -42,7 +42,7 @@ THIRD_PARTY = {
             "apscheduler",
             "typer",
         ),
-        *("rich", "sqlalchemy"),
+        *("rich", "sqlalchemy", "prometheus_client"),
     },
     "sandbox": {"pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "paho", "iotcore"},
 }

@@ -67,6 +67,7 @@ def post_message(api: Api, args: Arguments) -> Json:
         broadcast=args.flag("reply_broadcast"),
     )
     api.state.post(message)
+    api.people.said_by_bot(message)
     return {
         "channel": channel.id,
         "ts": message.ts,

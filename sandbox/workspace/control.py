@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from sandbox.workspace.faults import Fault, Faults
 from sandbox.workspace.journal import Journal
 from sandbox.workspace.limits import RateLimiter
 from sandbox.workspace.people import People, Run
+from sandbox.workspace.seen import SeenMessage
 from sandbox.workspace.socket_mode import REASONS, SocketMode
 from sandbox.workspace.state import Channel, Group, Message, State, User
 
@@ -25,9 +27,9 @@ Json = dict[str, Any]
 
 VERBS = frozenset(
     (
-        *("overview", "seed", "clear", "inject", "faults", "limits", "disconnect"),
+        *("overview", "hints", "seed", "clear", "inject", "faults", "limits", "disconnect"),
         *("journal", "messages", "changed", "acted", "channel_id", "connections", "answers"),
-        *("command", "click", "write", "delete", "mark_read"),
+        *("command", "click", "write", "edit", "shortcut", "event", "delete", "mark_read"),
     )
 )
 
@@ -48,6 +50,9 @@ class Control:
         self._limiter = limiter
         self._journal = journal
         self._acted: dict[str, int] = {}
+        self._hint = re.compile(
+            rf"`{re.escape(people.slash)} (?P<words>[a-z-]+(?: [a-z-]+)*)(?P<rest>[^`]*)`\s*(?P<what>.*)"
+        )
 
     async def call(self, verb: str, arguments: Json) -> Any:
         """Raises `unknown_verb`, or `invalid_arguments` where they do not fit."""
@@ -77,6 +82,17 @@ class Control:
             "connections": self._sockets.count,
             "change": state.changes.number,
         }
+
+    async def hints(self, user: str, timeout: float = 3.0) -> list[Json]:
+        """What this person can type, as the app's own help tells them: `words`, `rest` and `what`. Empty without it."""
+        if not self._sockets.count:
+            return []
+        run = self._people.command(user, "@muster", f"{self._people.slash} help", silent=True)
+        answered = await self._first_answer(run, timeout)
+        texts = [
+            text for answer in answered["answers"] for text in SeenMessage.model_validate(answer).words.split("\n")
+        ]
+        return [found.groupdict() for text in texts if (found := self._hint.match(text))]
 
     def _listed(self, channel: Channel, user: str) -> Json:
         read, unread = self._state.read.get((user, channel.id), ""), 0
@@ -188,7 +204,7 @@ class Control:
             for message in both
             if visible(message, user) and (thread_ts is None or thread_ts in (message.thread_ts, message.ts))
         ]
-        return [shapes.seen(message) for message in found[-limit:]]
+        return [shapes.seen(self._state, message) for message in found[-limit:]]
 
     async def changed(self, after: int = 0, user: str | None = None, timeout: float = 0.0) -> Json:
         """Messages written, edited or deleted after a change number; waits up to `timeout` for the first."""
@@ -198,7 +214,7 @@ class Control:
             found = [message for message in changes.messages_after(after) if visible(message, user)]
             left = deadline - time.monotonic()
             if found or left <= 0 or not await changes.wait(left):
-                return {"change": changes.number, "messages": [shapes.seen(message) for message in found]}
+                return {"change": changes.number, "messages": [shapes.seen(self._state, message) for message in found]}
 
     async def acted(self, user: str) -> int:
         """The change number just before this person's last command, click or message; 0 if there was none."""
@@ -215,7 +231,7 @@ class Control:
         found = self._people.runs.get(run)
         if found is None:
             raise SlackError("run_not_found")
-        return {**found.shape(), "answers": [shapes.seen(message) for message in found.answers]}
+        return {**found.shape(), "answers": [shapes.seen(self._state, message) for message in found.answers]}
 
     # -- doing
 
@@ -255,7 +271,21 @@ class Control:
 
     async def write(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Json:
         self._note(user)
-        return shapes.seen(self._people.write(user, channel, text, thread_ts))
+        return shapes.seen(self._state, self._people.write(user, channel, text, thread_ts))
+
+    async def edit(self, user: str, ts: str, text: str) -> Json:
+        self._note(user)
+        return shapes.seen(self._state, self._people.edit(user, ts, text))
+
+    async def shortcut(self, user: str, callback_id: str, ts: str | None = None, wait: float = 0.0) -> Json:
+        """Chooses a shortcut, waits for the ack, and up to `wait` for an answer by response_url."""
+        self._note(user)
+        return await self._first_answer(self._people.shortcut(user, callback_id, ts), wait)
+
+    async def event(self, event: Json) -> Json:
+        """Any event, as it stands in an `event_callback`."""
+        self._people.event(event)
+        return {}
 
     async def delete(self, ts: str) -> Json:
         self._people.delete(ts)

@@ -113,6 +113,18 @@ class Handle(ABC):
         found = await self.call("write", user=user, channel=channel, text=text, thread_ts=thread_ts)
         return SeenMessage.model_validate(found)
 
+    async def edit(self, user: str, ts: str, text: str) -> SeenMessage:
+        """A person edits a message of their own."""
+        return SeenMessage.model_validate(await self.call("edit", user=user, ts=ts, text=text))
+
+    async def shortcut(self, user: str, callback_id: str, *, ts: str | None = None, wait: float = 0.0) -> SeenRun:
+        """Chooses a global shortcut, or one of a message's menu; back when it is acknowledged."""
+        return SeenRun.model_validate(await self.call("shortcut", user=user, callback_id=callback_id, ts=ts, wait=wait))
+
+    async def event(self, event: Json) -> None:
+        """Sends the app any event, such as `{"type": "member_joined_channel", …}`."""
+        await self.call("event", event=event)
+
     async def delete(self, ts: str) -> None:
         """A person deletes any message, or dismisses an ephemeral one."""
         await self.call("delete", ts=ts)

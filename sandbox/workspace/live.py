@@ -50,7 +50,7 @@ class Live:
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(BACKLOG)
 
         def hear(change: Change) -> None:
-            shown = _shown(change, user)
+            shown = _shown(self._state, change, user)
             if shown is None:
                 return
             if queue.full():
@@ -91,11 +91,11 @@ async def _until_closed(ws: web.WebSocketResponse, queue: asyncio.Queue[dict[str
     queue.put_nowait(None)
 
 
-def _shown(change: Change, user: str) -> dict[str, Any] | None:
+def _shown(state: State, change: Change, user: str) -> dict[str, Any] | None:
     if change.message is not None:
         if not visible(change.message, user):
             return None
-        return {"kind": change.kind, "change": change.number, "message": shapes.seen(change.message)}
+        return {"kind": change.kind, "change": change.number, "message": shapes.seen(state, change.message)}
     facts = change.facts or {}
     if change.kind == "run" and facts.get("user") != user:
         return None

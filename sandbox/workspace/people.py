@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.workspace import clicks, ids, words
+from sandbox.workspace import clicks, ids, shapes, words
 from sandbox.workspace.errors import SlackError
 from sandbox.workspace.journal import Journal
 from sandbox.workspace.responses import ResponseUrls
@@ -40,6 +40,7 @@ class Run:
     notice: str | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     answers: list[Message] = field(default_factory=list)
+    silent: bool = False
 
     def shape(self) -> Json:
         return {
@@ -87,11 +88,16 @@ class People:
 
     # -- commands
 
-    def command(self, user_id: str, channel_name: str, text: str, thread_ts: str | None = None) -> Run:
-        """Types `/fleet …` into a channel. The run settles when the app acknowledges or fails."""
+    def command(
+        self, user_id: str, channel_name: str, text: str, thread_ts: str | None = None, *, silent: bool = False
+    ) -> Run:
+        """Types `/fleet …` into a channel. The run settles when the app acknowledges or fails.
+
+        The answers to a `silent` one are kept with the run and shown to nobody: so the page asks for its hints.
+        """
         user, channel = self._in_channel(user_id, channel_name)
         slash, _, rest = text.strip().partition(" ")
-        run = self._start(user, channel, text.strip())
+        run = self._start(user, channel, text.strip(), silent=silent)
         if thread_ts is not None:
             return self._refuse(run, f"{slash} is not supported in threads. Sorry!", "not_supported_in_threads")
         if slash != self.slash:
@@ -142,7 +148,7 @@ class People:
         message = Message(
             run.channel, self._state.next_ts(), ids.SLACKBOT, words.escaped(notice), ephemeral_to=run.user, run=run.id
         )
-        run.answers.append(self._state.post(message))
+        run.answers.append(message if run.silent else self._state.post(message))
         self._settle(run)
         return run
 
@@ -205,23 +211,90 @@ class People:
         message = Message(channel.id, self._state.next_ts(), user.id, sent, thread_ts=thread_ts)
         self._state.post(message)
         self._journal.add("person", user=user.id, did="write", channel=channel.id, text=sent)
+        self._tell(channel, message, sent)
+        return message
+
+    def edit(self, user_id: str, ts: str, text: str) -> Message:
+        """A person edits a message of their own. Where the bot would have got the message, it gets the edit."""
+        message = self._state.anywhere(ts)
+        if message is None:
+            raise SlackError("message_not_found")
+        if message.user != user_id:
+            raise SlackError("cant_update_message")
+        before = shapes.message(self._state, message)
+        sent = words.typed(self._state, text)
+        self._state.edit(message, text=sent)
+        channel = self._state.channels[message.channel]
+        stamp = {"user": user_id, "ts": message.edited_ts}
+        if not channel.is_im:
+            self._tell(channel, message, sent, edited=stamp)
+            return message
+        self.event(
+            {
+                "type": "message",
+                "subtype": "message_changed",
+                "hidden": True,
+                "message": {**shapes.message(self._state, message), "edited": stamp},
+                "previous_message": before,
+                "channel": channel.id,
+                "channel_type": "im",
+                "ts": self._state.next_ts(),
+                "event_ts": message.edited_ts,
+            }
+        )
+        return message
+
+    def said_by_bot(self, message: Message) -> None:
+        """What the bot posts into direct messages comes back to it as an event, like everything said there."""
+        channel = self._state.channels[message.channel]
+        if channel.is_im:
+            self._tell(channel, message, message.text, bot_id=ids.BOT, app_id=ids.APP)
+
+    def _tell(self, channel: Channel, message: Message, text: str, **more: Any) -> None:
         event: Json = {
-            "user": user.id,
+            "user": message.user,
             "type": "message",
             "ts": message.ts,
             "client_msg_id": self._state.next_id("msg-"),
-            "text": sent,
+            "text": text,
             "team": ids.TEAM,
             "channel": channel.id,
             "event_ts": message.ts,
+            **more,
         }
         if message.thread_ts:
             event["thread_ts"] = message.thread_ts
         if channel.is_im:
-            self._event({**event, "channel_type": "im"})
-        elif f"<@{ids.BOT_USER}>" in sent and ids.BOT_USER in channel.members:
-            self._event({**event, "type": "app_mention"})
-        return message
+            self.event({**event, "channel_type": "im"})
+        elif f"<@{ids.BOT_USER}>" in text and ids.BOT_USER in channel.members:
+            self.event({**event, "type": "app_mention"})
+
+    def shortcut(self, user_id: str, callback_id: str, ts: str | None = None) -> Run:
+        """Chooses a shortcut of the app: a global one, or one of a message's menu if `ts` is given."""
+        message = None if ts is None else self._visible(user_id, ts, None)
+        user, home = self._in_channel(user_id, message.channel if message else "@muster")
+        run = self._start(user, home, f"shortcut {callback_id}")
+        payload: Json = {
+            "type": "shortcut",
+            "token": ids.VERIFICATION_TOKEN,
+            "action_ts": self._state.next_ts(),
+            "team": {"id": ids.TEAM, "domain": ids.TEAM_DOMAIN},
+            "user": {"id": user.id, "username": user.name, "team_id": ids.TEAM},
+            "is_enterprise_install": False,
+            "enterprise": None,
+            "callback_id": callback_id,
+            "trigger_id": self._trigger(user.id),
+        }
+        if message is not None:
+            payload |= {
+                "type": "message_action",
+                "response_url": self.responses.issue(run, kind="actions", original=message),
+                "channel": {"id": home.id, "name": home.name},
+                "message_ts": message.ts,
+                "message": shapes.message(self._state, message),
+            }
+        self._spawn(self._deliver_click(run, payload))
+        return run
 
     def delete(self, ts: str) -> None:
         """A person (an admin, for the bot's messages) deletes a message; an ephemeral one is dismissed."""
@@ -230,7 +303,8 @@ class People:
             raise SlackError("message_not_found")
         self._state.remove(message)
 
-    def _event(self, event: Json) -> None:
+    def event(self, event: Json) -> None:
+        """Sends any event to the app, until it is acknowledged."""
         payload = {
             "token": ids.VERIFICATION_TOKEN,
             "team_id": ids.TEAM,
@@ -292,8 +366,8 @@ class People:
 
     # -- parts
 
-    def _start(self, user: User, channel: Channel, said: str) -> Run:
-        run = Run(f"run-{next(self._numbers)}", user.id, channel.id, said)
+    def _start(self, user: User, channel: Channel, said: str, *, silent: bool = False) -> Run:
+        run = Run(f"run-{next(self._numbers)}", user.id, channel.id, said, silent=silent)
         self.runs[run.id] = run
         while len(self.runs) > 5000:
             self.runs.popitem(last=False)

@@ -93,6 +93,9 @@ class ResponseUrls:
             run=run.id,
         )
         run.answers.append(message)
+        if run.silent:
+            self._state.changes.wake()
+            return message
         return self._state.post(message)
 
 

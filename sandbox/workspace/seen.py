@@ -21,6 +21,7 @@ class SeenMessage(BaseModel):
     text: str
     blocks: list[dict[str, Any]] = []
     attachments: list[dict[str, Any]] = []
+    files: list[dict[str, Any]] = []
     thread_ts: str | None = None
     metadata: dict[str, Any] | None = None
     edited: bool = False

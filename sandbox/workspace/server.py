@@ -17,6 +17,7 @@ from sandbox.workspace import ids
 from sandbox.workspace.control import Control, stopped
 from sandbox.workspace.errors import SlackError
 from sandbox.workspace.faults import Faults
+from sandbox.workspace.files import LARGEST, Files
 from sandbox.workspace.handle import Handle
 from sandbox.workspace.journal import Journal
 from sandbox.workspace.limits import RateLimiter, RateLimits
@@ -67,6 +68,7 @@ class Workspace(Handle):
         self._web = WebApi(self._api, self.faults, self.records)
         self._control = Control(self.state, self.people, self.sockets, self.faults, self.limiter, self.records)
         self._live = Live(self.state)
+        self._files = Files(self.state, self.faults, self.records)
         self._runner: web.AppRunner | None = None
 
     @classmethod
@@ -87,10 +89,12 @@ class Workspace(Handle):
 
     async def open(self) -> Workspace:
         """Listens; with port 0 on any free port, which `port` then tells."""
-        app = web.Application(middlewares=[_only_own_pages], client_max_size=4 * 1024 * 1024)
+        app = web.Application(middlewares=[_only_own_pages], client_max_size=LARGEST)
         app.router.add_route("*", "/api/{method}", self._web.call)
         app.router.add_post("/response/{path:.+}", self._web.respond)
         app.router.add_get("/link/", self.sockets.link)
+        app.router.add_post("/upload/v1/{ticket}", self._files.upload)
+        app.router.add_get("/files/{file}/{name}", self._files.download)
         app.router.add_post("/control/{verb}", self._controlled)
         app.router.add_get("/live", self._live.listen)
         app.router.add_get("/", self._live.index)
@@ -102,7 +106,7 @@ class Workspace(Handle):
         site = web.TCPSite(self._runner, self.host, self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self._api.url = self._responses.base = self.url
+        self._api.url = self._responses.base = self.state.url = self.url
         return self
 
     async def close(self) -> None:

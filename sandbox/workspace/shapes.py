@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from sandbox.workspace import ids
-from sandbox.workspace.state import Blocks, Channel, Group, Message, State, User
+from sandbox.workspace.state import Blocks, Channel, File, Group, Message, State, User
 
 Json = dict[str, Any]
 
@@ -41,6 +42,8 @@ def message(state: State, found: Message, *, metadata: bool = False) -> Json:
         shape["blocks"] = found.blocks
     if found.attachments:
         shape["attachments"] = found.attachments
+    if found.files:
+        shape |= {"files": [file(state, one) for one in found.files], "upload": False}
     if found.edited_ts:
         shape["edited"] = {"user": found.user, "ts": found.edited_ts}
     if found.reactions:
@@ -68,6 +71,54 @@ def _thread(state: State, found: Message) -> Json:
         "reply_users_count": len(users),
         "latest_reply": replies[-1],
     }
+
+
+_TYPES = {
+    "csv": ("text/csv", "CSV"),
+    "txt": ("text/plain", "Plain Text"),
+    "log": ("text/plain", "Plain Text"),
+    "json": ("application/json", "JSON"),
+    "png": ("image/png", "PNG"),
+    "jpg": ("image/jpeg", "JPEG"),
+    "gif": ("image/gif", "GIF"),
+}
+_PREVIEW = 2000  # characters
+
+
+def mimetype(name: str) -> str:
+    """By the name's ending; what is not known is binary."""
+    return _TYPES.get(name.rpartition(".")[2].lower(), ("application/octet-stream", ""))[0]
+
+
+def file(state: State, found: File) -> Json:
+    """A file as files.info returns it. Text has its beginning as `preview`."""
+    ending = found.name.rpartition(".")[2].lower()
+    content = found.content or b""
+    shape: Json = {
+        "id": found.id,
+        "created": found.created,
+        "timestamp": found.created,
+        "name": found.name,
+        "title": found.title or found.name,
+        "mimetype": mimetype(found.name),
+        "filetype": ending if ending in _TYPES else "binary",
+        "pretty_type": _TYPES.get(ending, ("", "Binary"))[1],
+        "user": found.user,
+        "size": len(content),
+        "mode": "hosted",
+        "is_external": False,
+        "is_public": any(not one.startswith("D") for one in found.channels),
+        "channels": [one for one in found.channels if one.startswith("C")],
+        "ims": [one for one in found.channels if one.startswith("D")],
+        "url_private": f"{state.url}files/{found.id}/{quote(found.name)}",
+        "url_private_download": f"{state.url}files/{found.id}/{quote(found.name)}?download=1",
+    }
+    if shape["mimetype"].startswith(("text/", "application/json")):
+        text = content[: 4 * _PREVIEW].decode("utf-8", "replace")
+        preview = text[:_PREVIEW]
+        lines = content.count(b"\n")
+        shape |= {"preview": preview, "lines": lines, "preview_is_truncated": len(content) > len(preview.encode())}
+    return shape
 
 
 def channel(state: State, found: Channel, viewer: str = ids.BOT_USER) -> Json:
@@ -142,7 +193,7 @@ def bot() -> Json:
     }
 
 
-def seen(found: Message) -> Json:
+def seen(state: State, found: Message) -> Json:
     """A message as the control API shows it: everything that is known of it, metadata too."""
     return {
         "channel": found.channel,
@@ -151,6 +202,7 @@ def seen(found: Message) -> Json:
         "text": found.text,
         "blocks": found.blocks,
         "attachments": found.attachments,
+        "files": [{**file(state, one), "url": f"/files/{one.id}/{quote(one.name)}"} for one in found.files],
         "thread_ts": found.thread_ts,
         "metadata": found.metadata,
         "edited": found.edited_ts is not None,

@@ -16,6 +16,7 @@ Clock = Callable[[], float]
 
 #: A channel forgets its oldest messages above this many; so do the ephemeral messages of the whole workspace.
 KEPT_MESSAGES = 20_000
+KEPT_FILES = 200
 
 
 @dataclass(slots=True)
@@ -37,6 +38,22 @@ class Group:
 
 
 @dataclass(slots=True)
+class File:
+    """A file: announced (its address was given out), then uploaded, then shared by whoever completes the upload."""
+
+    id: str
+    name: str
+    size: int
+    user: str
+    ticket: str
+    created: int
+    title: str = ""
+    content: bytes | None = None
+    completed: bool = False
+    channels: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Message:
     """A message as it stands now. `ephemeral_to` makes it visible to that person alone; `run` is the command or
     click that it answers; `change` is the number of its latest change."""
@@ -52,6 +69,7 @@ class Message:
     edited_ts: str | None = None
     ephemeral_to: str | None = None
     reactions: dict[str, list[str]] = field(default_factory=dict)
+    files: list[File] = field(default_factory=list)
     broadcast: bool = False
     deleted: bool = False
     run: str | None = None
@@ -86,6 +104,7 @@ class State:
 
     def __init__(self, clock: Clock, *, kept_messages: int = KEPT_MESSAGES) -> None:
         self.clock = clock
+        self.url = ""
         self.changes = Changes()
         self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
@@ -93,6 +112,7 @@ class State:
         self.ephemerals: OrderedDict[str, Message] = OrderedDict()
         self.read: dict[tuple[str, str], str] = {}
         self.views: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.files: OrderedDict[str, File] = OrderedDict()
         self._kept_messages = kept_messages
         self._last_ts = 0
         self._numbers = itertools.count(1)
@@ -162,6 +182,12 @@ class State:
         if len(channel.messages) > self._kept_messages:
             forgotten, _ = channel.messages.popitem(last=False)
             channel.threads.pop(forgotten, None)
+
+    def add_file(self, file: File) -> None:
+        """Keeps the newest files; the content of older ones is gone."""
+        self.files[file.id] = file
+        while len(self.files) > KEPT_FILES:
+            self.files.popitem(last=False)
 
     def edit(
         self,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from email.utils import formatdate
 
 from aiohttp import web
 
 from sandbox.workspace import (
-    chat,  # noqa: F401  registers its methods, as the next two do
+    chat,  # noqa: F401  registers its methods, as the next three do
     conversations,  # noqa: F401
     directory,  # noqa: F401
+    files,  # noqa: F401
     ids,
 )
 from sandbox.workspace.errors import SlackError, rate_limited
@@ -112,6 +114,7 @@ class WebApi:
         scopes = {
             "X-OAuth-Scopes": ",".join(sorted(self._api.scopes)),
             "X-Slack-Req-Id": self._api.state.next_id("req"),
+            "Date": formatdate(self._api.state.clock(), usegmt=True),
         }
         return web.json_response(body, status=status or 200, headers={**scopes, **headers})
 

@@ -97,10 +97,25 @@ _ALERT = {
     "detected_at": AGO[1500],
     "last_seen_at": AGO[3],
     "alert_id": "al-01KM3Z6T0000000000000ABCDEF",
+    "devices": 1,
+    "remaining": 1,
+    "level": 0,
+    "opened_at": AGO[90],
+    "snoozed_by": None,
+    "snoozed_until": None,
     "acknowledged_by": None,
     "acknowledged_at": None,
+    "resolved_by": None,
     "resolved_at": None,
+    "resolved_why": "",
 }
+_SNOOZED = {"state": "snoozed", "snoozed_by": "U0ANN", "snoozed_until": NOW + timedelta(hours=1)}
+_SETTLED = {"state": "resolved", "resolved_by": "muster", "resolved_at": AGO[1]}
+_LOCATION = _ALERT | {"reported_site": HOSTILE, "statuses": 3}
+_CERTIFICATE = _ALERT | {"level": 14, "not_after": NOW + timedelta(days=13), "serial": "4A:0F:11"}
+_FLAPPING = _ALERT | {"cases": 3, "within_s": 86400.0, "last": AGO[7]}
+_UNKNOWN = _ALERT | {"device_id": None, "site": "", "version": HOSTILE, "devices": 12, "remaining": 7}
+_GROUP = _ALERT | {"kind": "drift", "device_id": None, "cause": "unresponsive", "devices": 2000, "remaining": 1200}
 
 ALERT = {
     "alert/drift": _said(
@@ -119,8 +134,88 @@ ALERT = {
     "alert/drift.resolved": _said(
         "alert/drift", **_ALERT | {"state": "resolved", "cause": "waiting", "resolved_at": AGO[1], "last_seen_at": None}
     ),
-    "alert/acknowledged": _said("alert/acknowledged", device_id="dev-1"),
-    "alert/call": _said("alert/call", device_id="dev-1", mention="<!subteam^S0ONCALL>", opened_at=AGO[90]),
+    "alert/drift.ahead-and-snoozed": _said("alert/drift", **_ALERT | _SNOOZED | {"how": "ahead", "cause": "pushing"}),
+    "alert/drift.unknown": _said("alert/drift", **_ALERT | {"how": "unknown", "cause": "unresponsive"}),
+    "alert/drift.closed-by-hand": _said(
+        "alert/drift", **_ALERT | _SETTLED | {"resolved_by": "U0BOB", "resolved_why": HOSTILE}
+    ),
+    "alert/location": _said("alert/location", **_LOCATION),
+    "alert/location.resolved": _said("alert/location", **_LOCATION | _SETTLED),
+    "alert/flapping": _said("alert/flapping", **_FLAPPING),
+    "alert/flapping.resolved": _said("alert/flapping", **_FLAPPING | _SETTLED),
+    "alert/certificate": _said("alert/certificate", **_CERTIFICATE),
+    "alert/certificate.tomorrow": _said("alert/certificate", **_CERTIFICATE | {"level": 1}),
+    "alert/certificate.expired": _said("alert/certificate", **_CERTIFICATE | {"level": 0, "serial": ""}),
+    "alert/certificate.resolved": _said("alert/certificate", **_CERTIFICATE | _SETTLED),
+    "alert/unknown_version": _said("alert/unknown_version", **_UNKNOWN),
+    "alert/unknown_version.one": _said("alert/unknown_version", **_UNKNOWN | {"remaining": 1, "version": "2031.9"}),
+    "alert/unknown_version.resolved": _said("alert/unknown_version", **_UNKNOWN | _SETTLED | {"remaining": 0}),
+    "alert/group": _said("alert/group", **_GROUP),
+    "alert/group.rejected": _said("alert/group", **_GROUP | {"cause": "rejected", "site": ""}),
+    "alert/group.offline": _said("alert/group", **_GROUP | _SNOOZED | {"cause": "waiting"}),
+    "alert/group.location": _said("alert/group", **_GROUP | {"kind": "location", "reported_site": HOSTILE}),
+    "alert/group.flapping": _said("alert/group", **_GROUP | {"kind": "flapping"}),
+    "alert/group.certificate": _said(
+        "alert/group", **_GROUP | {"kind": "certificate", "level": 7, "not_after": NOW + timedelta(days=6)}
+    ),
+    "alert/group.resolved": _said("alert/group", **_GROUP | _SETTLED | {"remaining": 0}),
+    "alert/footing": _said("alert/footing", **_ALERT),
+    "alert/devices": _said(
+        "alert/devices",
+        about="the devices at oslo",
+        first=1,
+        joined=False,
+        rows=[["dev-1", "reports 2026.1.0, should run 2026.2.0"], ["dev-2", HOSTILE]],
+    ),
+    "alert/devices.long": _said(
+        "alert/devices",
+        about="the devices at oslo",
+        first=101,
+        joined=True,
+        rows=[[f"gateway-{n:04}-of-the-north-hall", "reports 2026.1.0, should run 2026.2.0"] for n in range(100)],
+    ),
+    "alert/devices.more": _said(
+        "alert/devices", about="the devices at oslo", first=2001, joined=True, rows=[], alert_id=_ALERT["alert_id"]
+    ),
+    "alert/again": _said("alert/again", about="dev-1", why="snoozed", by="U0ANN"),
+    "alert/again.louder": _said(
+        "alert/again", about="dev-1", why="louder", level=7, ends_at=NOW + timedelta(days=7), remaining=1
+    ),
+    "alert/again.expired": _said("alert/again", about="dev-1", why="louder", level=0, ends_at=AGO[1], remaining=12),
+    "alert/snoozed": _said("alert/snoozed", about="dev-1", until=NOW + timedelta(hours=1)),
+    "alert/snoozed.ended": _said("alert/snoozed", about="dev-1", until=None),
+    "alert/resolved": _said("alert/resolved", about="dev-1", still=0),
+    "alert/resolved.by-force": _said("alert/resolved", about="dev-1", still=1),
+    "alert/show": _said(
+        "alert/show",
+        now=NOW,
+        alert_id=_ALERT["alert_id"],
+        about="the devices at oslo",
+        kind="drift",
+        state="acknowledged",
+        opened_at=AGO[90],
+        snoozed_until=None,
+        acknowledged_by="U0ANN",
+        devices=2000,
+        total=1200,
+        rows=[["dev-1", "", AGO[90]], ["dev-2", HOSTILE, AGO[7]]],
+    ),
+    "alert/show.nobody-left": _said(
+        "alert/show",
+        now=NOW,
+        alert_id=_ALERT["alert_id"],
+        about="dev-1",
+        kind="unknown version",
+        state="snoozed",
+        opened_at=AGO[90],
+        snoozed_until=NOW + timedelta(hours=1),
+        acknowledged_by=None,
+        devices=1,
+        total=0,
+        rows=[],
+    ),
+    "alert/acknowledged": _said("alert/acknowledged", about="dev-1"),
+    "alert/call": _said("alert/call", about="dev-1", mention="<!subteam^S0ONCALL>", opened_at=AGO[90]),
     "alert/list": _said(
         "alert/list",
         now=NOW,
@@ -135,11 +230,45 @@ ALERT = {
 
 _SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
+_DIFF = {
+    "now": NOW,
+    "device_id": "dev-1",
+    "target": "2026.2.0",
+    "reported": "2026.1.0",
+    "detected_at": AGO[90],
+    "target_set_at": AGO[1500],
+}
+
 CONFIG = {
     "config/added": _said("config/added", version="2026.2.1", new=True, sha256=_SHA),
     "config/added.again": _said("config/added", version="2026.2.1", new=False, sha256=_SHA),
     "config/assigned": _said("config/assigned", version="2026.2.1", changed=["dev-1", "dev-2"], unchanged=["dev-3"]),
     "config/assigned.nothing": _said("config/assigned", version="2026.2.1", changed=[], unchanged=["dev-3"]),
+    "config/diff": _said(
+        "config/diff",
+        **_DIFF,
+        how="other",
+        counts=[["added", 1], ["changed", 2]],
+        total=3,
+        rows=[
+            ["radio.band", "changed", "868", "915"],
+            ["radio.bands[2]", "added", "", '"eu"'],
+            ['"a key"', "changed", '"<!channel> `x`"', "x" * 500],
+        ],
+    ),
+    "config/diff.ahead-and-cut": _said(
+        "config/diff", **_DIFF, how="ahead", counts=[["removed", 90]], total=90, rows=[["a", "removed", "1", ""]]
+    ),
+    "config/diff.same-content": _said("config/diff", **_DIFF, how="other", counts=[], total=0, rows=[]),
+    "config/diff.unknown": _said(
+        "config/diff", **_DIFF | {"reported": HOSTILE}, how="unknown", counts=[], total=0, rows=[]
+    ),
+    "config/diff.never": _said(
+        "config/diff", **_DIFF | {"reported": "", "detected_at": None}, how="never", counts=[], total=0, rows=[]
+    ),
+    "config/diff.none": _said(
+        "config/diff", **_DIFF | {"target_set_at": None, "detected_at": None}, how="none", counts=[], total=0, rows=[]
+    ),
     "config/list": _said(
         "config/list",
         now=NOW,
@@ -171,6 +300,10 @@ _DEVICE = {
     "model": "gw2",
     "firmware": "1.4.0",
     "clock_skew_s": -612.4,
+    "site_streak": 2,
+    "certificate_serial": "4A:0F:11",
+    "certificate_not_after": NOW + timedelta(days=12),
+    "certificate_ends_soon": True,
     "reported": "2026.1.0",
     "target": "2026.2.0",
     "case": "pushing",
@@ -188,6 +321,9 @@ _NEVER = {
     "last_seen_at": None,
     "reported_site": None,
     "clock_skew_s": None,
+    "certificate_serial": "",
+    "certificate_not_after": None,
+    "certificate_ends_soon": False,
     "reported": "",
     "target": None,
     "case": None,
@@ -201,6 +337,8 @@ _NEVER = {
 
 DEVICE = {
     "device/show": _said("device/show", **_DEVICE),
+    "device/moved": _said("device/moved", device_id="dev-1", before="oslo", site="New York", resolved=1),
+    "device/moved.from-nowhere": _said("device/moved", device_id="dev-1", before="", site="oslo", resolved=0),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }
 
@@ -216,6 +354,9 @@ _CASE = {
     "escalate_at": NOW + timedelta(hours=22),
     "resolved_at": None,
     "resolution": None,
+    "snoozed_until": None,
+    "snoozed_by": None,
+    "snooze_why": "",
 }
 _DRIFT = {
     "now": NOW,
@@ -223,6 +364,9 @@ _DRIFT = {
     "drifted": True,
     "target": "2026.2.0",
     "reported": "2026.1.0",
+    "how": "other",
+    "snoozed": False,
+    "flapping": None,
     "last_seen_at": AGO[3],
     "case": _CASE,
     "is_open": True,
@@ -245,6 +389,25 @@ DRIFT = {
     "drift/retry": _said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=False, last_seen_at=AGO[3]),
     "drift/retry.offline": _said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=True, last_seen_at=None),
     "drift/show": _said("drift/show", **_DRIFT),
+    "drift/show.ahead-and-snoozed": _said(
+        "drift/show",
+        **_DRIFT
+        | {"how": "ahead", "snoozed": True, "flapping": _ALERT["alert_id"]}
+        | {"case": _CASE | {"snoozed_until": AGO[1], "snoozed_by": "U0ANN", "snooze_why": HOSTILE}},
+    ),
+    "drift/show.unknown": _said("drift/show", **_DRIFT | {"how": "unknown", "reported": "2031.9"}),
+    "drift/snoozed": _said(
+        "drift/snoozed", device_id="dev-1", until=NOW + timedelta(hours=2), why="site visit", group=None, about=None
+    ),
+    "drift/snoozed.in-a-group": _said(
+        "drift/snoozed",
+        device_id="dev-1",
+        until=NOW + timedelta(hours=2),
+        why="",
+        group="ABCDEF",
+        about="the devices at oslo",
+    ),
+    "drift/snoozed.ended": _said("drift/snoozed", device_id="dev-1", until=None, why="", group=None, about=None),
     "drift/show.rejected": _said(
         "drift/show",
         **_DRIFT | {"case": _CASE | {"state": "rejected", "error": HOSTILE, "escalated_at": AGO[7]}, "earlier": []},
@@ -269,34 +432,61 @@ _STATUS = {
     "drifted": 12,
     "alerts": 1,
     "by_status": [["active", 11900], ["maintenance", 100]],
+    "sites": [["New York", 1200, 1100, 90, 7, 1], ["oslo", 10800, 9900, 810, 5, 0]],
+    "site_count": 2,
     "cases": [["pushing", 7], ["waiting", 5]],
     "waiting": 2,
     "waiting_since": AGO[7],
     "dead_letters": [["not JSON", 4]],
 }
+_FOUND = {
+    "now": NOW,
+    "selector": 'site:"New York" firmware:<1.4',
+    "total": 214,
+    "first": 21,
+    "last": 22,
+    "rows": [
+        ["dev-1", "active", "New York", "gw2", "1.3", "2026.1.0 -> 2026.2.0", AGO[3]],
+        ["dev-2", "active", "New York", "gw2", HOSTILE[:30], "2026.2.0", None],
+    ],
+}
+_FILE = {"name": "devices-2026-03-19-1430.csv", "rows": 214, "cut": False, "where": ""}
 
 FLEET = {
-    "fleet/status": _said("fleet/status", **_STATUS),
+    "fleet/status": _said(
+        "fleet/status",
+        Button(text="Open alerts", run="alert list"),
+        Button(text="Drifted devices", run="drift list"),
+        **_STATUS,
+    ),
+    "fleet/status.many-sites": _said(
+        "fleet/status",
+        **_STATUS | {"site_count": 40, "sites": [["oslo", 10, 9, 1, 1, 1], ["39 others", 11990, 10991, 900, 11, 0]]},
+    ),
     "fleet/status.empty": _said(
         "fleet/status",
         **_STATUS
-        | {"total": 0, "online": 0, "drifted": 0, "alerts": 0, "by_status": [], "cases": []}
-        | {"waiting": 0, "waiting_since": None, "dead_letters": []},
+        | {"total": 0, "online": 0, "drifted": 0, "alerts": 0, "by_status": [], "cases": [], "sites": []}
+        | {"site_count": 0, "waiting": 0, "waiting_since": None, "dead_letters": []},
     ),
     "fleet/find": _said(
         "fleet/find",
-        Button(text="Next 20", run='find site:"New York" --after dev-2'),
-        now=NOW,
-        selector='site:"New York" firmware:<1.4',
-        total=3,
-        after=None,
-        rows=[
-            ["dev-1", "active", "New York", "gw2", "1.3", "2026.1.0", "2026.2.0", AGO[3]],
-            ["dev-2", "active", "New York", "gw2", "1.2", "2026.2.0", "2026.2.0", None],
-        ],
+        Button(text="Previous page", run='find --before dev-1 site:"New York"', replaces=True),
+        Button(text="Next page", run='find --after dev-2 site:"New York"', replaces=True),
+        Button(text="All as a file", run='find --csv site:"New York"'),
+        **_FOUND,
     ),
-    "fleet/find.none": _said("fleet/find", now=NOW, selector="site:x", total=0, after=None, rows=[]),
-    "fleet/find.after-the-last": _said("fleet/find", now=NOW, selector="site:x", total=3, after="dev-3", rows=[]),
+    "fleet/find.all-of-them": _said("fleet/find", **_FOUND | {"total": 2, "first": 1, "last": 2}),
+    "fleet/find.none": _said("fleet/find", **_FOUND | {"total": 0, "first": 1, "last": 0, "rows": []}),
+    "fleet/find.after-the-last": _said("fleet/find", **_FOUND | {"total": 3, "first": 4, "last": 3, "rows": []}),
+    "fleet/csv": _said("fleet/csv", now=NOW, selector="site:oslo", total=214, file=_FILE),
+    "fleet/csv.here-and-cut": _said(
+        "fleet/csv",
+        now=NOW,
+        selector="site:oslo",
+        total=900_000,
+        file=_FILE | {"rows": 500_000, "cut": True, "where": "C0FLEETOPS"},
+    ),
 }
 
 SAMPLES: dict[str, Message] = {**PROBLEM, **HELP, **ALERT, **CONFIG, **DEVICE, **DRIFT, **FLEET}

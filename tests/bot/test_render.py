@@ -222,11 +222,11 @@ def test_a_table_is_aligned_cut_and_harmless() -> None:
     [(_, text)] = texts(filled("x\n{{ rows | table(['Device', 'n', 'Seen'], now=now) }}", rows=rows, now=NOW))
     assert text.splitlines() == [
         "```",
-        f"Device{' ' * 34}     n  Seen",
-        f"dev-1{' ' * 35}     5  3 min ago",
-        f"dev-2'&lt;!here&gt;{' ' * 27}  1200  30 h ago",
-        f"日本{' ' * 36}     –  –",
-        f"{'x' * 39}…     0  –",
+        f"Device{' ' * 34}      n  Seen",
+        f"dev-1{' ' * 35}      5  3 min ago",
+        f"dev-2'&lt;!here&gt;{' ' * 27}  1,200  30 h ago",
+        f"日本{' ' * 36}      –  –",
+        f"{'x' * 39}…      0  –",
         "```",
     ]
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from fleet.alert import MOVES, AlertKind, AlertState, Call, NobodyLeft, message, next_rung
+from fleet.alert import MOVES, AlertKind, AlertState, Call, NobodyLeft, about, next_rung, sources
+from fleet.alert_message import message
 from fleet.operation import MOVES as OPERATION_MOVES
-from fleet.operation import OperationState, sources
+from fleet.operation import OperationState
+from fleet.operation import sources as operation_sources
 from tests.conftest import NOW
 
 LADDER: list[dict[str, Any]] = [{"after_s": 900, "mention": "<!here>"}, {"after_s": 3600, "mention": "<@U1>"}]
@@ -26,13 +28,19 @@ LADDER: list[dict[str, Any]] = [{"after_s": 900, "mention": "<!here>"}, {"after_
     ],
 )
 def test_whom_it_calls_next(state: AlertState, rung: int, answer: Call | NobodyLeft) -> None:
-    assert next_rung(state, rung, LADDER, NOW) == answer
+    assert next_rung(state, rung, LADDER, NOW, NOW + timedelta(minutes=15)) == answer
+
+
+def test_a_call_that_comes_late_leaves_the_next_one_its_distance() -> None:
+    late = NOW + timedelta(hours=9)
+    assert next_rung(AlertState.OPEN, 0, LADDER, NOW, late) == Call("<!here>", 1, late + timedelta(minutes=45))
 
 
 @pytest.mark.parametrize(
     ("state", "buttons"),
     [
-        (AlertState.OPEN, ["alert ack al-1", "drift retry dev-1", "device show dev-1"]),
+        (AlertState.OPEN, ["alert ack al-1", "drift retry dev-1", "device show dev-1", "alert snooze al-1 1h"]),
+        (AlertState.SNOOZED, ["alert ack al-1", "alert snooze al-1 0", "drift retry dev-1", "device show dev-1"]),
         (AlertState.ACKNOWLEDGED, ["drift retry dev-1", "device show dev-1"]),
         (AlertState.RESOLVED, ["device show dev-1"]),
     ],
@@ -42,6 +50,56 @@ def test_the_buttons_that_still_make_sense(state: AlertState, buttons: list[str]
     assert [button.run for button in made.buttons] == buttons
 
 
+@pytest.mark.parametrize(
+    ("site", "button"),
+    [
+        ("bergen", "device move dev-1 bergen"),
+        ("New York", 'device move dev-1 "New York"'),
+        ("Tromsø (nord)", 'device move dev-1 "Tromsø (nord)"'),
+        ('oslo" --force "', None),
+        ("a`b`", None),
+        ("--flag", None),
+        ("<!here>", None),
+        ("“curly”", None),
+        (" oslo", None),
+        ("", None),
+    ],
+)
+def test_a_site_that_a_device_reports_becomes_a_line_only_if_it_stays_one_word(site: str, button: str | None) -> None:
+    data = {"alert_id": "al-1", "device_id": "dev-1", "reported_site": site}
+    made = message(AlertKind.LOCATION, AlertState.OPEN, data)
+    accept = [each.run for each in made.buttons if each.text == "Accept new site"]
+    assert accept == ([button] if button else [])
+    assert [each.text for each in made.buttons][-2:] == ["Investigate", "Snooze 1 h"]
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+@pytest.mark.parametrize("state", AlertState)
+@pytest.mark.parametrize("device_id", ["dev-1", None])
+def test_no_alert_has_more_buttons_than_a_row_shows(kind: AlertKind, state: AlertState, device_id: str | None) -> None:
+    data = {"alert_id": "al-1", "device_id": device_id, "reported_site": "bergen"}
+    buttons = message(kind, state, data).buttons
+    assert 1 <= len(buttons) <= 5
+    assert len({each.text for each in buttons}) == len(buttons)
+
+
+@pytest.mark.parametrize(
+    ("kind", "device_id", "data", "words"),
+    [
+        (AlertKind.DRIFT, "dev-1", {}, "dev-1"),
+        (AlertKind.DRIFT, None, {"site": "oslo"}, "the devices at oslo"),
+        (AlertKind.CERTIFICATE, None, {"site": ""}, "the devices at no site"),
+        (AlertKind.UNKNOWN_VERSION, None, {"version": "2031.9"}, "configuration 2031.9"),
+    ],
+)
+def test_what_an_alert_is_about(kind: AlertKind, device_id: str | None, data: dict[str, Any], words: str) -> None:
+    assert about(kind, device_id, data) == words
+
+
+def test_an_alert_can_be_snoozed_until_it_is_resolved() -> None:
+    assert set(sources(AlertState.SNOOZED)) == set(AlertState) - {AlertState.RESOLVED}
+
+
 def test_nothing_leaves_the_end_states() -> None:
     assert not MOVES[AlertState.RESOLVED]
     ends = (OperationState.DONE, OperationState.REJECTED, OperationState.CANCELLED)
@@ -49,4 +107,4 @@ def test_nothing_leaves_the_end_states() -> None:
 
 
 def test_a_late_ack_still_settles_an_expired_operation() -> None:
-    assert OperationState.EXPIRED in sources(OperationState.DONE)
+    assert OperationState.EXPIRED in operation_sources(OperationState.DONE)

@@ -93,7 +93,8 @@ async def test_a_silent_device_is_pushed_once_and_retried_three_times_and_escala
     await house.later(minutes=25)
     [letter] = house.deliver.letters
     assert letter.channel == "C0FLEETOPS"
-    assert [button.text for button in letter.message.buttons] == ["Acknowledge", "Retry push", "Show device"]
+    buttons = [button.text for button in letter.message.buttons]
+    assert buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
     await house.later(hours=30)
     assert len(house.deliver.letters) == 1
 

@@ -206,7 +206,7 @@ async def test_arguments_may_come_by_query_form_or_json(ws: Workspace) -> None:
 
 
 async def test_an_unknown_method_says_so(client: AsyncWebClient) -> None:
-    assert await refusal(client.api_call("files.getUploadURLExternal")) == "unknown_method"
+    assert await refusal(client.api_call("files.upload")) == "unknown_method"
 
 
 async def test_more_than_a_message_a_second_is_limited_after_a_burst(

@@ -1,30 +1,15 @@
 // The box one types into: Enter sends, arrow up brings back what was typed before, and a hint for commands.
 import { el } from "./dom.js";
 
-// Shown as a hint only; the bot decides what it knows.
-const HINTS = [
-  ["help", "[words]", "what there is"],
-  ["status", "", "the whole fleet at a glance"],
-  ["find", "<selector>", "devices, e.g. site:oslo firmware:<1.4 status:active"],
-  ["device show", "<device>", "one device"],
-  ["drift list", "", "devices that are not as they should be"],
-  ["drift show", "<device>", "one case, step by step"],
-  ["drift sweep", "", "look for drift now"],
-  ["drift retry", "<device>", "push the configuration again"],
-  ["config show", "<version>", "one configuration"],
-  ["config add", "<version> <json>", "a new, immutable version"],
-  ["config assign", "<version> <selector>", "what devices should have"],
-  ["alert list", "", "open alerts"],
-  ["alert ack", "<alert>", "say that you are on it"],
-];
-
 const KEPT = 100;
 
 export class Composer {
-  constructor(form, { slash, send }) {
+  // `known` gives the hints: objects with words, rest and what. The bot decides what it knows; it was asked for them.
+  constructor(form, { slash, known, send }) {
     this.box = form.querySelector("textarea");
     this.hints = form.querySelector(".hints");
     this.slash = slash;
+    this.known = known;
     this.send = send;
     this.history = JSON.parse(localStorage.getItem("typed") ?? "[]");
     this.back = -1;
@@ -46,7 +31,7 @@ export class Composer {
   matching() {
     const typed = this.box.value.toLowerCase();
     if (!typed.startsWith("/") || typed.includes("\n")) return [];
-    return HINTS.filter(([words]) => `${this.slash()} ${words}`.startsWith(typed.trimEnd()));
+    return this.known().filter(({ words }) => `${this.slash()} ${words}`.startsWith(typed.trimEnd()));
   }
 
   draw() {
@@ -55,13 +40,13 @@ export class Composer {
     const found = this.matching();
     this.chosen = Math.min(this.chosen, Math.max(0, found.length - 1));
     this.hints.hidden = found.length === 0;
-    this.hints.replaceChildren(...found.map(([words, more, what], n) => el("li", {
+    this.hints.replaceChildren(...found.map(({ words, rest, what }, n) => el("li", {
       class: n === this.chosen ? "chosen" : "",
       onmousedown: (event) => {
         event.preventDefault();
         this.take(words);
       },
-    }, el("b", {}, `${this.slash()} ${words}`), ` ${more} `, el("span", { class: "quiet" }, what))),
+    }, el("b", {}, `${this.slash()} ${words}`), ` ${rest} `, el("span", { class: "quiet" }, what))),
     el("li", { class: "quiet tip" }, "Tab completes, ↑ ↓ choose"));
     this.hints.children[this.chosen]?.scrollIntoView({ block: "nearest" });
   }
@@ -83,7 +68,7 @@ export class Composer {
       this.submit();
     } else if (event.key === "Tab" && hinted) {
       event.preventDefault();
-      this.take(this.matching()[this.chosen][0]);
+      this.take(this.matching()[this.chosen].words);
     } else if (event.key === "Escape" && hinted) {
       event.stopPropagation();
       this.hints.hidden = true;

@@ -13,6 +13,9 @@ const page = {
   channel: permalink?.[1] ?? asked.get("channel") ?? "C0FLEETOPS",
   thread: asked.get("thread"),
   names: null,
+  hints: [],
+  loads: 0,
+  heard: [],
   messages: new Map(),
   latest: new Map(),
   openThread,
@@ -21,8 +24,9 @@ const page = {
 const main = new List(at("messages"), at("scroll"));
 const side = new List(at("replies"), at("thread").querySelector(".scroll"));
 const slash = () => page.names?.slash ?? "/fleet";
-const composer = new Composer(at("composer"), { slash, send: (words) => say(words, null) });
-const reply = new Composer(at("reply"), { slash, send: (words) => say(words, page.thread) });
+const known = () => page.hints;
+const composer = new Composer(at("composer"), { slash, known, send: (words) => say(words, null) });
+const reply = new Composer(at("reply"), { slash, known, send: (words) => say(words, page.thread) });
 reply.box.placeholder = "Reply, or mention @Muster";
 
 // -- doing
@@ -125,13 +129,25 @@ async function openChannel(id) {
   composer.box.focus();
 }
 
+// What is heard while the messages are on their way may be newer than they are: it waits, and is shown after them.
 async function load() {
+  page.loads += 1;
+  try {
+    await loadAnew();
+  } finally {
+    page.loads -= 1;
+  }
+  if (!page.loads) for (const news of page.heard.splice(0)) heard(news);
+}
+
+async function loadAnew() {
   page.names = await call("overview", { user: page.user });
   page.channel = here().id;
   const found = await call("messages", { channel: page.channel, user: page.user, limit: 500 });
   page.messages = new Map(found.map((one) => [one.ts, one]));
   main.clear();
   for (const one of found) if (!isReply(one)) show(one);
+  learn();
   at("empty").hidden = found.length > 0;
   at("below").hidden = true;
   main.toEnd();
@@ -139,13 +155,29 @@ async function load() {
   if (page.thread) openThread(page.thread);
 }
 
+// What this person can type: asked of the bot once for each person, and again when the bot comes back.
+async function learn() {
+  const { user } = page;
+  if (page.learned === user || !page.names.connections) return;
+  page.learned = user;
+  page.hints = [];
+  const found = await call("hints", { user }).catch(() => []);
+  if (page.user !== user) return;
+  page.hints = found;
+  if (!found.length) page.learned = null;
+  for (const one of [composer, reply]) if (document.activeElement === one.box) one.draw();
+}
+
 // -- live
 
 function heard(news) {
+  if (page.loads && news.kind !== "channels") return page.heard.push(news);
   if (news.kind === "message" || news.kind === "deleted") return changed(news);
   if (news.kind === "socket") {
     page.names.connections = news.connections;
+    if (!news.connections) page.learned = null;
     drawSide();
+    learn();
   } else if (news.kind === "channels") {
     load();
   }

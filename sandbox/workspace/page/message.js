@@ -2,6 +2,7 @@
 import { call, el, toast } from "./dom.js";
 import { attachments, blocks } from "./blocks.js";
 import { emoji } from "./emoji.js";
+import { file } from "./file.js";
 import { mrkdwn } from "./mrkdwn.js";
 
 const moment = (ts) => new Date(Number(ts) * 1000);
@@ -15,6 +16,7 @@ export function draw(message, page, { replies = [], inThread = false } = {}) {
   const node = el("li", {
     class: `message ${message.ephemeral_to ? "ephemeral" : ""} ${message.deleted ? "gone" : ""}`,
     "data-ts": message.ts,
+    "data-change": message.change,
     "data-user": message.user,
     "data-blocks": message.blocks.length ? "yes" : null,
   });
@@ -22,7 +24,9 @@ export function draw(message, page, { replies = [], inThread = false } = {}) {
   node.append(
     el("div", { class: `face ${bot ? "bot" : ""} c${hue(message.user)}`, "aria-hidden": true }, user.real_name.slice(0, 1)),
     el("div", { class: "content" },
-      message.ephemeral_to ? el("div", { class: "only" }, "Only visible to you") : null,
+      message.ephemeral_to
+        ? el("div", { class: "only" }, "Only visible to you", message.edited ? el("span", {}, " · replaced in place") : null)
+        : null,
       el("div", { class: "by" }, el("b", {}, user.real_name), bot ? el("span", { class: "app" }, "APP") : null, when),
       el("div", { class: "said" }, ...said(message, page)),
       reactions(message),
@@ -35,7 +39,7 @@ function said(message, page) {
   if (message.deleted) return [el("em", { class: "quiet" }, "This message was deleted.")];
   const context = { names: page.names, click: (...clicked) => click(message, page, ...clicked) };
   const parts = message.blocks.length ? blocks(message.blocks, context) : mrkdwn(message.text, page.names);
-  parts.push(...attachments(message.attachments, context));
+  parts.push(...attachments(message.attachments, context), ...(message.files ?? []).map(file));
   if (message.edited && !message.ephemeral_to) parts.push(el("span", { class: "edited" }, "(edited)"));
   return parts;
 }

@@ -1,0 +1,75 @@
+"""One side of `ingest`, in a process of its own: reads statuses from the broker until it has `count` of them.
+
+`floor` is a bare aiomqtt loop that stores nothing. `muster` is the real connection and the real inbox job: parsed,
+committed, acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import aiomqtt
+
+from bench import child, registry
+from bench.measure import Stopwatch
+from bot import logs
+from fleet.settings import LogSettings
+from jobs import inbox
+from link.client import Connection, Received
+from link.topics import Topics
+
+
+async def floor(orders: dict[str, Any]) -> None:
+    count = orders["count"]
+    async with aiomqtt.Client(orders["host"], orders["port"], identifier=orders["client_id"]) as client:
+        await client.subscribe("+/status", qos=1)
+        child.say({"ready": True})
+        watch, seen = Stopwatch(), 0
+        async for _message in client.messages:
+            if not seen:
+                watch.start()
+            seen += 1
+            if seen == count:
+                break
+        child.say({"wall": watch.wall, "cpu": watch.cpu, "largest": 1})
+
+
+async def muster(orders: dict[str, Any]) -> None:
+    count = orders["count"]
+    mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
+    settings = registry.settings(orders["url"], **mqtt)
+    db, topics, watch = registry.database(orders["url"]), Topics(), Stopwatch()
+    async with db.read():
+        pass  # as in a bot that has run for a while: the connections are open
+    sizes: list[int] = []
+
+    async def on_batch(batch: Sequence[Received]) -> None:
+        if not sizes:
+            watch.start()
+        await inbox.take_in(batch, datetime.now(UTC), db, settings, topics)
+        sizes.append(len(batch))
+
+    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
+    running = asyncio.create_task(connection.run())
+    await connection.wait_connected()
+    child.say({"ready": True})
+    while connection.stats.acked < count:  # noqa: ASYNC110 - the acks go out after `on_batch`, and tell nobody
+        await asyncio.sleep(0.01)
+    child.say({"wall": watch.wall, "cpu": watch.cpu, "largest": max(sizes), "batches": len(sizes)})
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await db.close()
+
+
+def main(orders: dict[str, Any]) -> None:
+    logs.set_up(LogSettings(level="error"))
+    logging.getLogger("mqtt").setLevel(logging.ERROR)
+    asyncio.run({"floor": floor, "muster": muster}[orders["side"]](orders))
+
+
+if __name__ == "__main__":
+    main(child.orders())

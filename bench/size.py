@@ -1,0 +1,34 @@
+"""How much a bench does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """`FULL` is what the goals are stated for; `QUICK` only shows that everything runs."""
+
+    devices: int = 1_000_000  # drift_query, sweep_idle
+    repeats: int = 20  # of queries
+    statuses: int = 60_000  # a round of ingest
+    ingest_devices: int = 100_000
+    pushes: int = 10_000
+    rounds: int = 5  # of ingest and push, each of Muster and floor
+    status_devices: int = 100_000
+    commands: int = 1_000
+    postgres: bool = True
+
+
+FULL = Size()
+QUICK = Size(
+    devices=5_000,
+    repeats=3,
+    statuses=3_000,
+    ingest_devices=3_000,
+    pushes=300,
+    rounds=1,
+    status_devices=2_000,
+    commands=20,
+    postgres=False,
+)

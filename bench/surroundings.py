@@ -1,0 +1,43 @@
+"""A `Run` for jobs that a bench starts by itself, without broker and Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from bench import registry
+from fleet.settings import Settings
+from jobs.spec import Letter, NotYet, Publish, Run
+from link.publish import Outcome, Outgoing
+from link.topics import Topics
+from storage.db import Database
+
+
+class NoBroker:
+    """Takes nothing."""
+
+    connected = False
+
+    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        return [Outcome(sent=False, reason="no broker")] * len(messages)
+
+
+class NoSlack:
+    """Takes nothing."""
+
+    def take_turn(self, channel: str, editing: bool, now: datetime) -> datetime:
+        return now
+
+    async def deliver(self, letter: Letter, now: datetime) -> NotYet:
+        return NotYet("no Slack")
+
+    async def find(self, letter: Letter, since: datetime) -> None:
+        return None
+
+
+def new_run(db: Database, now: datetime, settings: Settings | None = None, publish: Publish | None = None) -> Run:
+    """What a job gets at `now`."""
+    chosen = settings or registry.settings(db.url)
+    given: dict[str, Any] = {"publish": publish or NoBroker(), "deliver": NoSlack(), "jitter": lambda: 1.0}
+    return Run(now=now, db=db, settings=chosen, replica="bench", topics=Topics(), **given)

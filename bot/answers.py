@@ -1,0 +1,99 @@
+"""From a line, and who asked it where, to an answer that is ready to be shown.
+
+    line, Place --Router--> Message --(its file is uploaded)--> Answer: the Message and its blocks
+
+The same for typed commands, mentions, direct messages and buttons: `bot.slack` and `bot.talk` only know how each of
+them is given its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot import files
+from bot.files import Files
+from bot.people import People
+from bot.render import Rendered, render
+from bot.router import Router, safely
+from fleet.message import Audience, File, Message
+
+PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who asked, in which channel, and in which thread of it if it was in one."""
+
+    user: str
+    channel: str
+    thread_ts: str | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """True between one person and the bot: there nothing needs to be hidden from anybody else."""
+        return self.channel.startswith("D")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    message: Message
+    rendered: Rendered
+
+    @property
+    def is_problem(self) -> bool:
+        """A refusal or a fault: for the asker alone, wherever they asked."""
+        return self.message.template == PROBLEM
+
+    @property
+    def is_public(self) -> bool:
+        return self.message.audience is Audience.CHANNEL
+
+
+class Answers:
+    """Everything between a line and its answer. Nothing here raises, but for cancellation."""
+
+    def __init__(self, router: Router, people: People, uploads: Files, root: str, now: Callable[[], datetime]) -> None:
+        self._router = router
+        self._people = people
+        self._uploads = uploads
+        self._root = root
+        self._now = now
+
+    async def to(self, line: str, place: Place) -> Answer:
+        """What the line is answered with, as the person who asked."""
+        now = self._now()
+        person = await self._people.person(place.user, now)
+        message = await self._router.answer(line, person, place.channel, now)
+        if message.file is None:
+            return await self.shown(message)
+        return await safely(self._with_file(message, message.file, place), self.as_it_is, template=message.template)
+
+    async def shown(self, message: Message) -> Answer:
+        """A message rendered, or why it could not be."""
+        return await safely(self._rendered(message), self.as_it_is, template=message.template)
+
+    async def _rendered(self, message: Message) -> Answer:
+        return self.as_it_is(message)
+
+    def as_it_is(self, message: Message) -> Answer:
+        return Answer(message, render(message, root=self._root))
+
+    async def _with_file(self, message: Message, file: File, place: Place) -> Answer:
+        """The answer after the file: its template says how much of it there is, and where."""
+        here = file.here and not place.is_direct
+        written = await files.write(file, self._uploads.most)
+        with written.content:
+            facts = {
+                "name": file.name,
+                "rows": written.rows,
+                "cut": written.cut,
+                "where": place.channel if here else "",
+            }
+            answer = self.as_it_is(message.model_copy(update={"data": {**message.data, "file": facts}}))
+            comment = f"{answer.rendered.text}, for <@{place.user}>" if here else answer.rendered.text
+            in_thread = here or place.is_direct
+            where = (place.channel, place.thread_ts) if in_thread else ("", None)
+            await self._uploads.share(written, file.name, comment, place.user, where)
+        return answer

@@ -1,0 +1,130 @@
+"""Files that go with answers: written as CSV into a temporary file, uploaded, and shared where they belong.
+
+Three steps, as Slack wants them: files.getUploadURLExternal, a POST to the address it gives, and
+files.completeUploadExternal, which shares the file in one channel or thread. No file is for one reader of a channel, so
+what only the asker should have goes into the direct messages with them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from fleet.errors import FleetError, Refused, Unavailable
+from fleet.message import File
+
+_PATIENCE = aiohttp.ClientTimeout(total=300, sock_connect=10)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(slots=True)
+class Written:
+    """A CSV in a temporary file: how many rows and bytes it has, and whether more would have followed."""
+
+    content: IO[bytes]
+    rows: int = 0
+    size: int = 0
+    cut: bool = False
+
+    def add(self, line: bytes) -> None:
+        self.content.write(line)
+        self.size += len(line)
+
+
+async def write(file: File, most: int) -> Written:
+    """At most `most` bytes of the file's rows, in UTF-8, with a line of titles. Close its `content` after use."""
+    written = Written(tempfile.TemporaryFile())  # noqa: SIM115  closed by whoever asked for it
+    try:
+        written.add(_line(file.columns))
+        async for batch in file.rows:
+            for row in batch:
+                line = _line(row)
+                if written.size + len(line) > most:
+                    written.cut = True
+                    break
+                written.add(line)
+                written.rows += 1
+            if written.cut:
+                break
+    except BaseException:
+        written.content.close()
+        raise
+    written.content.seek(0)
+    return written
+
+
+def _line(row: Sequence[object]) -> bytes:
+    made = io.StringIO()
+    csv.writer(made).writerow([_cell(value) for value in row])
+    return made.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: object) -> object:
+    """Moments in ISO 8601. What a device said may not become a formula when somebody opens the file as a table."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+class Files:
+    """Uploads over the Web API. Every refusal is a FleetError that says what to do about it."""
+
+    def __init__(self, client: AsyncWebClient, most: int) -> None:
+        self._client = client
+        self.most = most
+
+    async def share(self, written: Written, name: str, comment: str, user: str, where: tuple[str, str | None]) -> None:
+        """Upload and share it: in the channel and thread of `where`, or with an empty channel in the user's own.
+
+        Raises Refused or Unavailable.
+        """
+        channel, thread_ts = where
+        try:
+            if not channel:
+                opened = await self._client.conversations_open(users=user)
+                channel = str(opened["channel"]["id"])
+            granted = await self._client.files_getUploadURLExternal(filename=name, length=written.size)
+            await self._upload(str(granted["upload_url"]), written)
+            await self._client.files_completeUploadExternal(
+                files=[{"id": str(granted["file_id"]), "title": name}],
+                channel_id=channel,
+                thread_ts=thread_ts,
+                initial_comment=comment,
+            )
+        except SlackApiError as refused:
+            raise _refusal(refused) from refused
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+            raise Unavailable("Slack cannot be reached for the file just now. Ask for it again in a moment.") from lost
+
+    async def _upload(self, url: str, written: Written) -> None:
+        """The bytes themselves, from the disk: they are never all in memory."""
+        async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+            headers = {"Content-Type": "application/octet-stream"}
+            async with session.post(url, data=written.content, headers=headers) as answer:
+                if answer.status != 200:
+                    raise Unavailable(f"Slack did not take the file (HTTP {answer.status}). Ask for it again soon.")
+
+
+def _refusal(refused: SlackApiError) -> FleetError:
+    answer: Any = refused.response
+    error = str(answer.get("error"))
+    if error == "missing_scope":
+        return Refused(
+            f"Muster may not send files yet: give its Slack app the scope {answer.get('needed')}, and install it again."
+        )
+    if error in ("not_in_channel", "channel_not_found"):
+        return Refused("Muster is not in this channel. Invite it, or leave --here out: then you alone get the file.")
+    return Refused(
+        f"Slack did not take the file ({error}). If it stays so, whoever runs Muster should look at its log."
+    )

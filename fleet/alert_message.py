@@ -1,0 +1,62 @@
+"""An alert as people see it: the template of its kind, and the buttons that still make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleet.alert import AlertKind, AlertState
+from fleet.message import Button, Message, Style, word
+
+
+def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Message:
+    """The alert as it stands now. `data` is its row as a mapping; without a `device_id` it is about a group."""
+    alert_id, single = str(data["alert_id"]), bool(data.get("device_id"))
+    ends = (Button(text="Show device", run=f"device show {data['device_id']}"),) if single else (_listed(alert_id),)
+    acknowledge = Button(text="Acknowledge", run=f"alert ack {alert_id}", style=Style.PRIMARY)
+    remedies = _remedies(kind, data) if single else ()
+    investigate = Button(text="Investigate", run=f"alert investigate {alert_id}")
+    buttons = {
+        AlertState.OPEN: (
+            (*remedies, investigate, _snooze(alert_id))
+            if single and kind is AlertKind.LOCATION
+            else (acknowledge, *remedies, *ends, _snooze(alert_id))
+        ),
+        AlertState.SNOOZED: (
+            acknowledge,
+            Button(text="End snooze", run=f"alert snooze {alert_id} 0"),
+            *remedies,
+            *ends,
+        ),
+        AlertState.ACKNOWLEDGED: (*remedies, *ends),
+        AlertState.RESOLVED: ends,
+    }[state]
+    template = kind.value if single or kind is AlertKind.UNKNOWN_VERSION else "group"
+    shown = {**data, "kind": kind.value, "state": state.value}
+    return Message(template=f"alert/{template}", data=shown, buttons=buttons)
+
+
+def _snooze(alert_id: str) -> Button:
+    return Button(text="Snooze 1 h", run=f"alert snooze {alert_id} 1h")
+
+
+def _listed(alert_id: str) -> Button:
+    return Button(text="Show devices", run=f"alert show {alert_id}")
+
+
+def _remedies(kind: AlertKind, data: Mapping[str, Any]) -> tuple[Button, ...]:
+    device_id = str(data["device_id"])
+    match kind:
+        case AlertKind.DRIFT:
+            return (Button(text="Retry push", run=f"drift retry {device_id}"),)
+        case AlertKind.FLAPPING:
+            return (Button(text="Its cases", run=f"drift show {device_id}"),)
+        case AlertKind.LOCATION:
+            site = str(data.get("reported_site") or "")
+            if (written := word(site)) is None:
+                return ()  # no line can be trusted to mean exactly what the device said: a person types it
+            confirm = f"{device_id} then belongs to {site} in the registry."
+            run = f"device move {device_id} {written}"
+            return (Button(text="Accept new site", run=run, style=Style.PRIMARY, confirm=confirm),)
+        case _:
+            return ()

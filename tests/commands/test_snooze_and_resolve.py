@@ -1,0 +1,166 @@
+"""Silencing and closing: of an alert, and of the escalation of a device's drift."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from fleet.alert import AlertState
+from storage import drift
+from storage.db import Database
+from storage.tables import Alert, AuditEntry, DriftCase
+from tests import build
+from tests.build import NEW, OLD
+from tests.conftest import NOW, settings_for
+from tests.house import House
+from tests.typed import VIC, refused, types
+
+
+@pytest.fixture
+async def house(db: Database) -> House:
+    ladder = [{"after": "15m", "mention": "<!here>"}, {"after": "1h", "mention": "<@U0BOSS>"}]
+    house = House(db, settings_for(alerts={"ladder": ladder}), NOW)
+    row = build.device("dev-1", NOW, reported_config_version=OLD, last_seen_at=NOW)
+    await build.fleet(db, NOW, [row, build.device("dev-2", NOW, last_seen_at=NOW)])
+    await house.settle()
+    return house
+
+
+async def the_alert(house: House) -> Alert:
+    async with house.db.read() as session:
+        return (await session.scalars(select(Alert))).one()
+
+
+async def the_case(house: House) -> DriftCase:
+    async with house.db.read() as session:
+        return (await drift.history(session, "dev-1", 1))[0]
+
+
+def called(house: House) -> list[str]:
+    return [each.message.data["mention"] for each in house.deliver.posts() if each.message.template == "alert/call"]
+
+
+async def test_the_button_snoozes_for_an_hour_and_then_the_ladder_begins_anew(house: House) -> None:
+    await house.later(hours=24)
+    await house.later(minutes=15)
+    assert called(house) == ["<!here>"]
+    button = next(each for each in house.deliver.posts()[0].message.buttons if each.text == "Snooze 1 h")
+    answer = await types(house, button.run)
+    assert answer.data["until"] == house.now + timedelta(hours=1)
+    await house.settle()
+    edit = house.deliver.edits()[-1].message
+    assert (edit.data["state"], edit.data["snoozed_by"]) == ("snoozed", "U0ANN")
+    assert [each.text for each in edit.buttons] == ["Acknowledge", "End snooze", "Retry push", "Show device"]
+    await house.later(minutes=59)
+    assert called(house) == ["<!here>"]
+    await house.later(minutes=1)
+    assert (await the_alert(house)).state is AlertState.OPEN
+    assert house.deliver.edits()[-1].message.data["state"] == "open"
+    assert house.deliver.posts()[-1].message.template == "alert/again"
+    await house.later(minutes=15)
+    await house.later(minutes=45)
+    assert called(house) == ["<!here>", "<!here>", "<@U0BOSS>"]
+
+
+async def test_a_snooze_is_ended_by_hand_and_by_the_cause(house: House) -> None:
+    await house.later(hours=24)
+    alert = await the_alert(house)
+    await types(house, f"alert snooze {alert.id} 2h")
+    await types(house, f"alert snooze {alert.id} 0")
+    assert (await the_alert(house)).state is AlertState.OPEN
+    assert "not snoozed" in await refused(house, f"alert snooze {alert.id} 0")
+    await types(house, f"alert snooze {alert.id} 2h")
+    await house.say("dev-1", NEW)
+    await house.later(hours=3)
+    assert (await the_alert(house)).state is AlertState.RESOLVED
+    assert called(house) == []
+    assert "resolved already" in await refused(house, f"alert snooze {alert.id} 2h")
+
+
+async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
+    await house.later(hours=24)
+    alert = await the_alert(house)
+    await types(house, f"alert snooze {alert.id} 1h")
+    await types(house, f"alert ack {alert.id}")
+    await house.later(hours=2)
+    assert (await the_alert(house)).state is AlertState.ACKNOWLEDGED
+    assert called(house) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("alert snooze al-1 1h", "There is no alert called al-1"),
+        ("alert snooze {id} 8d", "168 h at most"),
+        ("alert snooze {id} -5m", "it must be a time such as"),
+        ("alert snooze {id} -PT5M", "cannot end before it begins"),
+        ("alert snooze {id} soon", "time such as"),
+        ("drift snooze dev-1 8d", "168 h at most"),
+        ("drift snooze dev-1 0", "is not snoozed"),
+        ("drift snooze dev-2 1h", "There is nothing to push"),
+        ("drift snooze dev-9 1h", "no device called dev-9"),
+        ("alert resolve {id}", "still stands: dev-1 does not run the target yet"),
+        ("device move dev-1 oslo", "belongs to oslo already"),
+        ("device move dev-9 oslo", "no device called dev-9"),
+    ],
+)
+async def test_what_is_refused(house: House, line: str, why: str) -> None:
+    await house.later(hours=24)
+    assert why in await refused(house, line.format(id=(await the_alert(house)).id))
+
+
+@pytest.mark.parametrize(
+    "line", ["alert snooze a 1h", "alert resolve a", "alert investigate a", "drift snooze dev-1 1h", "device move a b"]
+)
+async def test_viewers_may_not(house: House, line: str) -> None:
+    assert "needs the role operator" in await refused(house, line, VIC)
+
+
+async def test_an_alert_is_closed_by_force_and_not_told_again(house: House) -> None:
+    await house.later(hours=24)
+    alert = await the_alert(house)
+    answer = await types(house, f"alert resolve {alert.id} --force it is replaced on Monday")
+    assert (answer.template, answer.data["still"]) == ("alert/resolved", 1)
+    await house.later(days=2)
+    closed = await the_alert(house)
+    assert (closed.resolved_by, closed.resolved_why) == ("U0ANN", "it is replaced on Monday")
+    assert house.deliver.edits()[-1].message.data["resolved_why"] == "it is replaced on Monday"
+    async with house.db.read() as session:
+        entry = (await session.scalars(select(AuditEntry).where(AuditEntry.action == "alert.resolved"))).one()
+    assert (entry.actor, entry.data["forced"]) == ("U0ANN", True)
+    assert "resolved already" in await refused(house, f"alert resolve {alert.id} --force")
+
+
+async def test_a_snoozed_case_is_not_escalated_before_its_time(house: House) -> None:
+    await house.later(hours=20)
+    answer = await types(house, 'drift snooze dev-1 10h --why "site visit at noon"')
+    assert answer.data["until"] == house.now + timedelta(hours=10)
+    shown = (await types(house, "drift show dev-1")).data
+    assert (shown["snoozed"], shown["case"]["snooze_why"]) == (True, "site visit at noon")
+    assert (await types(house, "drift list")).data["rows"][0][2].endswith(", snoozed")
+    await house.later(hours=9, minutes=59)
+    assert not house.deliver.letters
+    await house.later(minutes=1)
+    assert len(house.deliver.letters) == 1
+    assert not (await types(house, "drift show dev-1")).data["snoozed"]
+
+
+async def test_0_ends_the_snooze_of_a_case(house: House) -> None:
+    await house.later(hours=20)
+    await types(house, "drift snooze dev-1 5d")
+    await house.later(hours=5)
+    assert not house.deliver.letters
+    await types(house, "drift snooze dev-1 0")
+    await house.settle()
+    assert len(house.deliver.letters) == 1
+    assert (await the_case(house)).snoozed_by is None
+
+
+async def test_the_alert_of_a_case_is_snoozed_with_it(house: House) -> None:
+    await house.later(hours=24)
+    await types(house, "drift snooze dev-1 3h")
+    assert (await the_alert(house)).state is AlertState.SNOOZED
+    await types(house, "drift snooze dev-1 0")
+    assert (await the_alert(house)).state is AlertState.OPEN

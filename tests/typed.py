@@ -1,0 +1,29 @@
+"""Command lines as people type them, without Slack."""
+
+from __future__ import annotations
+
+import commands
+from bot.render import render
+from bot.router import Router
+from fleet.message import Message
+from fleet.roles import Person, Role
+from tests.house import House
+
+ANN = Person("U0ANN", Role.OPERATOR)
+VIC = Person("U0VIC", Role.VIEWER)
+
+
+async def types(house: House, line: str, person: Person = ANN) -> Message:
+    """The answer to a line; it is rendered too, so a template that lacks a value fails here."""
+    router = Router(commands.ALL, house.settings, house.db)
+    answer = await router.answer(line, person, "C0FLEETOPS", house.now)
+    render(answer)
+    assert answer.data.get("reference") is None, answer.data
+    return answer
+
+
+async def refused(house: House, line: str, person: Person = ANN) -> str:
+    """The sentence that a line is refused with."""
+    answer = await types(house, line, person)
+    assert answer.template == "problem", answer
+    return str(answer.data["text"])
