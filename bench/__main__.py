@@ -24,6 +24,11 @@ def measured(name: str, size: Size) -> Result:
     return result
 
 
+def _console() -> Console:
+    """As wide as the table where the output is no terminal: a file can be scrolled."""
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Muster beside its floor, in turns.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(BENCHES)} (default: all)")
@@ -33,7 +38,7 @@ def main() -> int:
     if unknown := set(words.names) - set(BENCHES):
         parser.error(f"there is no bench called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     logs.set_up(LogSettings(level="warning"))
-    console, results = Console(), []
+    console, results = _console(), []
     for name in words.names or BENCHES:
         console.print(f"{name} …", style="dim")
         results.append(measured(name, QUICK if words.quick else FULL))

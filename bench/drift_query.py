@@ -14,7 +14,7 @@ import aiosqlite
 from sqlalchemy import event
 
 from bench import registry
-from bench.measure import Result
+from bench.measure import Figure, Result, own_cpu, series
 from bench.size import Size
 from storage import drift
 from storage.db import Database
@@ -111,9 +111,13 @@ async def _compare(what: str, db: Database, now: datetime, bare: Query, size: Si
     if not same or len(await muster()) != size.devices // _DRIFTED:
         raise RuntimeError("Muster and the bare driver do not find the same rows")
     took: dict[Query, list[float]] = {muster: [], bare: []}
+    used: dict[Query, list[float]] = {muster: [], bare: []}
     for number in range(size.repeats):
         for query in (muster, bare) if number % 2 else (bare, muster):
-            began = time.perf_counter()
+            began, before = time.perf_counter(), own_cpu()
             await query()
             took[query].append((time.perf_counter() - began) * 1e3)
+            used[query].append((own_cpu() - before) * 1e3)
     result.at_most(what, "ms", took[muster], took[bare], _GOAL)
+    processor = Figure(f"{what}: processor time here", "ms", series(used[muster]), series(used[bare]))
+    result.figures.append(processor)  # on a busy machine this says more; of PostgreSQL it is the client's part alone

@@ -26,8 +26,8 @@ def show(results: Sequence[Result], console: Console) -> None:
     table = Table(title=f"Muster beside its floor ({machine()})", title_justify="left")
     for name in ("bench", "what", "unit"):
         table.add_column(name)
-    for name in ("Muster: median (low–high)", "floor: median (low–high)", "ratio"):
-        table.add_column(name, justify="right")
+    for name in ("Muster (low–high)", "floor (low–high)", "ratio"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("goal")
     for result in results:
         for figure in result.figures:

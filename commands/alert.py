@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from commands import device
 from commands.spec import Call, Rest, command
 from fleet.alert import AlertKind, AlertState
-from fleet.errors import BadInput, Refused
+from fleet.errors import Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
 from fleet.settings import Settings
@@ -126,9 +126,7 @@ async def snooze(call: Call, alert: str, for_: timedelta) -> Message:
 
 
 def until_when(how_long: timedelta, now: datetime, settings: Settings) -> datetime | None:
-    """The end of a snooze that begins now; None for 0. Raises BadInput, or Refused if it is too long."""
-    if how_long < timedelta(0):
-        raise BadInput("A snooze cannot end before it begins. Write 0 to end one now.")
+    """The end of a snooze that begins now; None for 0. Raises Refused if it is too long."""
     if how_long > settings.alerts.longest_snooze:
         longest = settings.alerts.longest_snooze.total_seconds() / 3600
         raise Refused(f"A snooze may last {longest:g} h at most (alerts.longest_snooze). Choose a shorter time.")

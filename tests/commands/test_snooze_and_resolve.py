@@ -95,7 +95,6 @@ async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
         ("alert snooze al-1 1h", "There is no alert called al-1"),
         ("alert snooze {id} 8d", "168 h at most"),
         ("alert snooze {id} -5m", "it must be a time such as"),
-        ("alert snooze {id} -PT5M", "cannot end before it begins"),
         ("alert snooze {id} soon", "time such as"),
         ("drift snooze dev-1 8d", "168 h at most"),
         ("drift snooze dev-1 0", "is not snoozed"),
