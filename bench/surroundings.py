@@ -1,7 +1,8 @@
-"""A `Run` for jobs that a bench starts by itself, without broker and Slack."""
+"""What both sides of a bench share, and a `Run` for jobs that a bench starts by itself, without broker and Slack."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ from jobs.spec import Letter, NotYet, Publish, Run
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from storage.db import Database
+
+NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+"""The socket options of a floor, as Muster's own connection has them."""
 
 
 class NoBroker:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -286,6 +287,8 @@ def _client(settings: MqttSettings, protocol: aiomqtt.ProtocolVersion) -> aiomqt
         logger=_logger,
         # 0 is "no limit" to paho: the window is kept by `publish`, and paho's own queue would be out of sight.
         max_inflight_messages=0,
+        # paho leaves Nagle's algorithm on, and a small packet then waits for the ack of the one before: tens of ms.
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         tls_params=_tls(settings) if tls.enabled else None,
         tls_insecure=(not tls.verify_hostname) if tls.enabled else None,
         **five,

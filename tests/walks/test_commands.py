@@ -28,6 +28,14 @@ TYPED = {
     "config assign 2026.3.0 dev-3": ["`2026.3.0` is now the target of `dev-3`"],
     "alert list": ["*1 alert not resolved*", "`dev-1`", "open"],
     "alert ack {alert}": ["You took the alert for `dev-1`."],
+    "config diff dev-1": ["What differs on dev-1", "*1 key differs*"],
+    "device move dev-4 oslo": ["`dev-4` belongs to `oslo` now"],
+    "drift snooze dev-2 2h": ["The drift of `dev-2` is escalated not before"],
+    "alert show {alert}": ["dev-1", "State"],
+    "alert snooze {alert} 1h": ["The alert for `dev-1` is silent until"],
+    "alert snooze {alert} 0": ["The snooze is ended"],
+    "alert investigate {alert}": ["dev-1"],
+    "alert resolve {alert}": ["--force"],
 }
 """What is typed, and the words that must be in the answer. `{alert}` is the end of the open alert's id."""
 
@@ -118,7 +126,7 @@ async def test_the_next_page_of_a_find_goes_on_behind_the_last_device(house: Hou
 
 async def test_the_buttons_under_an_escalation_do_what_they_say_for_an_operator(fleet: House) -> None:
     alert = await alert_of(fleet)
-    assert alert.buttons == ["Acknowledge", "Retry push", "Show device"]
+    assert alert.buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
     assert "Drift of" not in alert.words
     assert "dev-1" in (await fleet.clicks(alert, "Show device")).words
     assert f"`{NEW}` is pushed to `dev-1` again" in (await fleet.clicks(alert, "Retry push")).words
@@ -137,7 +145,7 @@ async def test_the_buttons_under_an_escalation_are_refused_to_a_viewer_with_a_se
         assert refused.answers[0].ephemeral_to == VIEWER
     assert "Its drift case is *rejected*." in (await fleet.clicks(alert, "Show device", VIEWER)).words
     await fleet.settle()
-    assert (await alert_of(fleet)).buttons == ["Acknowledge", "Retry push", "Show device"]
+    assert (await alert_of(fleet)).buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
     assert len(await fleet.operations()) == 1
 
 

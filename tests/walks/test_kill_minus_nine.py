@@ -162,6 +162,7 @@ def settings_of(url: str, port: int, ws: Workspace) -> dict[str, Any]:
         },
         "mqtt": {"port": port, "reconnect_first": "50ms", "reconnect_most": "500ms"},
         "database": {"url": url, "claim_for": "2s"},
+        "alerts": {"group_above": 1000},
         "drift": {"sweep_every": "2s", "sweep_limit": 300, "online_within": "2m", "ack_timeout": "3s"},
         "log": {"level": "warning"},
     }
