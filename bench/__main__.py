@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main() -> int:
     words = parser.parse_args()
     if unknown := set(words.names) - set(BENCHES):
         parser.error(f"there is no bench called {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that broker and children are ended with it
     logs.set_up(LogSettings(level="warning"))
     console, results = _console(), []
     for name in words.names or BENCHES:

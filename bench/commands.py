@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ async def _measure(server: broker.Running, path: Path, size: Size, result: Resul
             await _round("idle", pid, workspace, size, result)
             async with _statuses(server):
                 await _round(f"under {_STATUSES:,} statuses/s", pid, workspace, size, result)
-                _check_kept_up(path)
+                result.notes.append(_oldest(path))
 
 
 async def _round(name: str, pid: int, workspace: Workspace, size: Size, result: Result) -> None:
@@ -138,15 +138,17 @@ async def _statuses(server: broker.Running) -> AsyncIterator[None]:
     with Child("bench.load", **orders) as load:
         await asyncio.to_thread(load.hear)
         load.tell()
-        await asyncio.sleep(2)
+        await asyncio.sleep(_DEVICES / _STATUSES)
         yield
 
 
-def _check_kept_up(path: Path) -> None:
-    """Every device speaks every few seconds: none may have been last heard long ago."""
+def _oldest(path: Path) -> str:
+    """How far Muster is behind the statuses: every device speaks every few seconds."""
     connection = sqlite3.connect(path)
     [oldest] = connection.execute("SELECT min(last_seen_at) FROM devices").fetchone()
     connection.close()
-    behind = datetime.now(UTC) - datetime.fromisoformat(oldest)
-    if behind > timedelta(seconds=_DEVICES / _STATUSES + 10):
-        raise RuntimeError(f"Muster is {behind} behind the statuses")
+    ago = (datetime.now(UTC) - datetime.fromisoformat(oldest)).total_seconds()
+    return (
+        f"At the end of the statuses the device heard longest ago was heard {ago:.1f} s ago; each speaks every "
+        f"{_DEVICES / _STATUSES:.1f} s."
+    )
