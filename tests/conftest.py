@@ -96,6 +96,8 @@ def postgres_registry(postgres_folder: Path) -> str:
     leftovers = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'muster'"
     asyncio.run(_execute(postgres_folder, leftovers))
     asyncio.run(_execute(postgres_folder, f"TRUNCATE {tables} CASCADE", "muster"))
+    revision = f"TRUNCATE alembic_version; INSERT INTO alembic_version VALUES ('{migrate.head()}')"
+    asyncio.run(_execute(postgres_folder, revision, "muster"))
     return postgres_url(postgres_folder, "muster")
 
 
