@@ -249,6 +249,10 @@ async def settled(db: Database, fleet: Fleet) -> bool:
             return False
         if (await session.scalar(cases) or 0) < DEVICES:
             return False
+        # A status that the broker delivers again after a kill may bring an old version back until the next sweep.
+        behind = select(func.count()).where(Device.target_config_version != Device.reported_config_version)
+        if await session.scalar(behind) != REJECTING:
+            return False
         standing = await session.scalar(
             select(func.count()).where(OutboxMessage.due_at.is_(None), OutboxMessage.ts.is_not(None))
         )
