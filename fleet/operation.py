@@ -16,6 +16,8 @@ from enum import StrEnum
 
 
 class OperationKind(StrEnum):
+    """What is asked. How each kind becomes a message is in `jobs/dispatch.py`."""
+
     CONFIG = "config"
 
 

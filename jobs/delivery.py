@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from jobs.spec import Run, job
+from fleet.operation import OperationState
+from jobs.dispatch import BY_KIND
+from jobs.spec import Dispatch, Run, job
 from link.publish import Outgoing
-from link.topics import Order
-from link.wire import ConfigDesired
-from storage import audit, configs, drift, operations
+from storage import operations
 from storage.db import CLOCK, AnyRow
-from storage.tables import ConfigVersion
 
 log = structlog.get_logger(__name__)
 
@@ -24,28 +23,34 @@ _BROKER_AWAY = timedelta(seconds=2)
 @job("delivery", every=timedelta(seconds=30), woken_by=("operations",))
 async def send(run: Run) -> datetime | None:
     """Send what is queued for devices."""
-    if not run.publish.connected:
-        return run.now + _BROKER_AWAY
     until = run.now + run.settings.database.claim_for
+    messages: dict[str, Outgoing] = {}
     async with run.db.begin(CLOCK) as session:
-        claimed = await operations.claim(session, run.now, run.replica, until, _BATCH)
-        bodies = await configs.bodies(session, {row.version for row in claimed}) if claimed else {}
-    if claimed:
-        await _send(run, claimed, bodies)
+        for dispatch, over in _by_kind(await operations.expire(session, run.now, _BATCH)):
+            await dispatch.expired(run, session, over)
+        connected = run.publish.connected
+        claimed = await operations.claim(session, run.now, run.replica, until, _BATCH) if connected else ()
+        for dispatch, rows in _by_kind(claimed):
+            messages |= await dispatch.messages(run, session, rows)
+        if unwanted := [row.id for row in claimed if row.id not in messages]:
+            await operations.close(session, unwanted, OperationState.CANCELLED, run.now)
+    if messages:
+        await _send(run, [row for row in claimed if row.id in messages], messages)
+    if not connected:
+        return run.now + _BROKER_AWAY
     async with run.db.read() as session:
         return await operations.next_due(session)
 
 
-async def _send(run: Run, claimed: Sequence[AnyRow], bodies: Mapping[str, ConfigVersion]) -> None:
-    outcomes = await run.publish.publish_many([_message(run, row, bodies[row.version]) for row in claimed])
+async def _send(run: Run, claimed: Sequence[AnyRow], messages: Mapping[str, Outgoing]) -> None:
+    outcomes = await run.publish.publish_many([messages[row.id] for row in claimed])
     sent = [row for row, outcome in zip(claimed, outcomes, strict=True) if outcome.sent]
     unsent = [row.id for row, outcome in zip(claimed, outcomes, strict=True) if not outcome.sent]
     async with run.db.begin(CLOCK) as session:
         if sent:
             await operations.sent(session, [{"id": row.id, "attempt": row.attempt} for row in sent], run.now)
-            await drift.pushed(session, [row.id for row in sent], run.now + run.settings.drift.ack_timeout)
-            pushed = {"devices": [row.device_id for row in sent], "versions": sorted({row.version for row in sent})}
-            await audit.add(session, run.now, "muster", "config.pushed", f"{len(sent)} devices", pushed)
+            for dispatch, rows in _by_kind(sent):
+                await dispatch.sent(run, session, rows)
         if unsent:
             await operations.release(session, unsent, run.replica, run.now + _BROKER_AWAY)
     if unsent:
@@ -53,14 +58,8 @@ async def _send(run: Run, claimed: Sequence[AnyRow], bodies: Mapping[str, Config
         log.warning("not everything could be sent, tried again soon", unsent=len(unsent), sent=len(sent), why=why)
 
 
-def _message(run: Run, row: AnyRow, config: ConfigVersion) -> Outgoing:
-    payload = ConfigDesired(
-        version=row.version,
-        sha256=config.sha256,
-        config=config.body,
-        operation_id=row.id,
-        attempt=row.attempt,
-        issued_at=run.now,
-    )
-    order = Order.CONFIG_DESIRED
-    return Outgoing(run.topics.of(row.device_id, order), payload.encode(), retain=order.retained)
+def _by_kind(rows: Sequence[AnyRow]) -> Iterator[tuple[Dispatch, list[AnyRow]]]:
+    """The rows of each kind, with how that kind is sent."""
+    for kind, dispatch in BY_KIND.items():
+        if of_kind := [row for row in rows if row.kind is kind]:
+            yield dispatch, of_kind

@@ -19,7 +19,9 @@ from fleet.location import run_of
 from fleet.operation import OperationState
 from fleet.settings import Settings
 from fleet.version import version_key
+from jobs import hearing
 from jobs.drift import after_resolution
+from jobs.spec import Heard, Intake
 from link import wire
 from link.client import Received
 from link.topics import Topics
@@ -31,6 +33,8 @@ from storage.dead_letters import Letter
 log = structlog.get_logger(__name__)
 
 RETAINED, UNKNOWN_DEVICE, UNEXPECTED = "retained copy", "unknown device", "unexpected message"
+
+_OURS = (Kind.STATUS, Kind.TELEMETRY, Kind.CONFIG_ACK)
 
 _key = lru_cache(maxsize=4096)(version_key)
 
@@ -45,9 +49,10 @@ class Batch:
     applied: dict[str, dict[str, Any]] = field(default_factory=dict)
     acks: list[dict[str, Any]] = field(default_factory=list)
     rejections: list[dict[str, Any]] = field(default_factory=list)
+    others: dict[Kind, list[Heard]] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)
 
-    def take(self, device_id: str, topic: str, said: Said) -> None:
+    def take(self, device_id: str, topic: str, kind: Kind, said: Said) -> None:
         row = self.heard.get(device_id)
         if row is None:
             row = self.heard[device_id] = {"device_id": device_id}
@@ -62,6 +67,8 @@ class Batch:
                 row["telemetry_count"] = row.get("telemetry_count", 0) + 1
             case ConfigAck():
                 self._ack(device_id, said)
+            case _:
+                self.others.setdefault(kind, []).append(Heard(device_id, said))
 
     def _status(self, device_id: str, row: dict[str, Any], said: Status) -> None:
         row["reported"] = said.reported_config_version
@@ -112,12 +119,12 @@ def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topi
             if received.retain:
                 raise Unreadable(RETAINED)  # the broker's memory, not the device's voice
             said = wire.read(device_id, kind, received.payload, max_bytes)
-            if kind not in (Kind.STATUS, Kind.TELEMETRY, Kind.CONFIG_ACK):
+            if kind not in _OURS and kind not in hearing.BY_KIND:
                 raise Unreadable(UNEXPECTED)
         except Unreadable as fault:
             read.letters.append(Letter(device_id, received.topic, fault.reason, "", received.payload, now))
         else:
-            read.take(device_id, received.topic, said)
+            read.take(device_id, received.topic, kind, said)
     return read
 
 
@@ -135,6 +142,7 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     if read.rejections:
         await operations.settle(session, read.rejections, OperationState.REJECTED, now)
         await drift.reject(session, read.rejections, now)
+    await _hand_over(session, read, settings)
     if not (drifted := await drift.open_among(session, read.heard)):
         return
     await drift.heard(session, drifted, now, settings.drift)
@@ -142,3 +150,10 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     why_resolved = {each: Resolution.ACKED if each in acked else Resolution.REPORTED for each in drifted}
     resolved = await drift.resolve(session, why_resolved, now)
     await after_resolution(session, resolved, now, settings.alerts)
+
+
+async def _hand_over(session: AsyncSession, read: Batch, settings: Settings) -> None:
+    intake = Intake(session, read.now, settings, read.letters)
+    for kind, said in read.others.items():
+        if known := [each for each in said if each.device_id in read.heard]:
+            await hearing.BY_KIND[kind](intake, known)

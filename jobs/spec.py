@@ -15,11 +15,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from fleet.message import Message
 from fleet.settings import Settings
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
-from storage.db import Database
+from link.wire import Said
+from storage.db import AnyRow, Database
+from storage.dead_letters import Letter as DeadLetter
 
 
 class Publish(Protocol):
@@ -115,6 +119,47 @@ class Job:
     def purpose(self) -> str:
         """The first line of the function's docstring."""
         return (self.work.__doc__ or "").strip().split("\n")[0]
+
+
+async def _nothing(_run: Run, _session: AsyncSession, _rows: Sequence[AnyRow]) -> None:
+    """What most kinds of operations need to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """How operations of one kind leave. The rows are those of `operations.claim`.
+
+    `messages`: the message of each, by operation id; one without a message is cancelled. It runs in the transaction
+    that claims them, and may read there what they need.
+    `sent`: the broker has them; runs in the transaction that marks them so.
+    `expired`: their time ran out before they could be sent; runs in the transaction that closes them.
+    """
+
+    messages: Callable[[Run, AsyncSession, Sequence[AnyRow]], Awaitable[dict[str, Outgoing]]]
+    sent: Callable[[Run, AsyncSession, Sequence[AnyRow]], Awaitable[None]] = _nothing
+    expired: Callable[[Run, AsyncSession, Sequence[AnyRow]], Awaitable[None]] = _nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One message of a device that is in the registry, as the model of its kind (`link.wire.MODELS`)."""
+
+    device_id: str
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The batch that is being written. What turns out to be unusable goes to `letters`."""
+
+    session: AsyncSession
+    now: datetime
+    settings: Settings
+    letters: list[DeadLetter]
+
+
+Hearing = Callable[[Intake, Sequence[Heard]], Awaitable[None]]
+"""Takes what devices said of one kind, a batch at a time and in order. A batch may come again: safe to run twice."""
 
 
 def job(name: str, *, every: timedelta, woken_by: tuple[str, ...] = ()) -> Callable[[Work], Job]:

@@ -135,8 +135,6 @@ async def _queue(session: AsyncSession, rounds: Sequence[Mapping[str, Any]], now
         for each in rounds
     ]
     await operations.add(session, pushes)
-    if pushes:
-        wake(session, "operations")
 
 
 async def pushed(session: AsyncSession, operation_ids: Sequence[str], deadline: datetime) -> None:

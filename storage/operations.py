@@ -11,30 +11,57 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.operation import OperationKind, OperationState, sources
 from storage import batch
-from storage.db import AnyRow, earliest
+from storage.db import AnyRow, earliest, wake
 from storage.tables import operations
 
 _QUEUED = text("state = 'queued'")  # as the partial index has it
 
+_TO_SEND = (
+    *(operations.c.id, operations.c.kind, operations.c.device_id, operations.c.version, operations.c.params),
+    *(operations.c.campaign_id, operations.c.attempt, operations.c.requested_by, operations.c.expires_at),
+)
+
 
 async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
-    """Insert queued operations: id, kind, device_id, version, requested_by, created_at, due_at."""
+    """Insert queued operations, and wake whoever sends them.
+
+    Each has id, kind, device_id, requested_by, created_at, due_at; and may have version, params, campaign_id and
+    expires_at.
+    """
     if new:
-        await session.execute(insert(operations), [{"state": OperationState.QUEUED, **each} for each in new])
+        optional: dict[str, Any] = {"version": "", "params": {}, "campaign_id": None, "expires_at": None}
+        rows = [{"state": OperationState.QUEUED, **optional, **each} for each in new]
+        await session.execute(insert(operations), rows)
+        wake(session, "operations")
 
 
 async def claim(session: AsyncSession, now: datetime, by: str, until: datetime, limit: int) -> Sequence[AnyRow]:
-    """Take up to `limit` due operations to send: id, kind, device_id, version, attempt. Others leave them."""
+    """Take up to `limit` due operations to send; others leave them.
+
+    Columns: id, kind, device_id, version, params, campaign_id, attempt, requested_by, expires_at.
+    """
     unclaimed = or_(operations.c.claimed_until.is_(None), operations.c.claimed_until <= now)
-    due = select(operations.c.id).where(_QUEUED, operations.c.due_at <= now, unclaimed)
+    alive = or_(operations.c.expires_at.is_(None), operations.c.expires_at > now)
+    due = select(operations.c.id).where(_QUEUED, operations.c.due_at <= now, unclaimed, alive)
     picked = due.order_by(operations.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("picked")
     statement = (
         update(operations)
         .where(operations.c.id == picked.c.id)
         .values(claimed_by=by, claimed_until=until)
-        .returning(
-            operations.c.id, operations.c.kind, operations.c.device_id, operations.c.version, operations.c.attempt
-        )
+        .returning(*_TO_SEND)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def expire(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
+    """Close up to `limit` queued operations whose time is over before they were sent. The same columns as `claim`."""
+    over = select(operations.c.id).where(_QUEUED, operations.c.expires_at <= now).order_by(operations.c.expires_at)
+    picked = over.limit(limit).with_for_update(skip_locked=True).cte("picked")
+    statement = (
+        update(operations)
+        .where(operations.c.id == picked.c.id)
+        .values(state=OperationState.EXPIRED, settled_at=now, claimed_by=None, claimed_until=None)
+        .returning(*_TO_SEND)
     )
     return (await session.execute(statement)).all()
 
@@ -121,10 +148,11 @@ async def close(session: AsyncSession, ids: Sequence[str], state: OperationState
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
-    """When the next one is to be sent, or its claim runs out."""
+    """When the next one is to be sent, or its claim or its time runs out."""
     free = select(func.min(operations.c.due_at)).where(_QUEUED, operations.c.claimed_until.is_(None))
     claimed = select(func.min(operations.c.claimed_until)).where(_QUEUED, operations.c.claimed_until.is_not(None))
-    return await earliest(session, free, claimed)
+    over = select(func.min(operations.c.expires_at)).where(_QUEUED, operations.c.expires_at.is_not(None))
+    return await earliest(session, free, claimed, over)
 
 
 async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequence[AnyRow]:

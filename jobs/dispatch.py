@@ -1,0 +1,16 @@
+"""How each kind of operation leaves: one line a kind. `jobs.delivery` is the only one who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fleet.operation import OperationKind
+from jobs import pushes
+from jobs.spec import Dispatch
+
+BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
+    {
+        OperationKind.CONFIG: pushes.DISPATCH,
+    }
+)

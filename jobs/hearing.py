@@ -1,0 +1,15 @@
+"""Who takes what devices say, beyond statuses, telemetry and configuration acks: one line a kind.
+
+`jobs.inbox` reads every message and writes what concerns the device itself; then it hands each kind over to its taker,
+in the same transaction. A kind that nobody takes is a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from jobs.spec import Hearing
+from link.wire import Kind
+
+BY_KIND: Mapping[Kind, Hearing] = MappingProxyType({})

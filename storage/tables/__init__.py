@@ -1,0 +1,36 @@
+"""Every table, as SQLModel classes, and the plain `Table` of each for set-based statements.
+
+One module for each noun; everything is imported from here. Rules that the database can keep are in the tables: one
+open drift case per device, one open alert per (kind, key), one outbox row per message key, one body per configuration
+version.
+"""
+
+from storage.tables.alerts import Alert as Alert
+from storage.tables.alerts import AlertDevice as AlertDevice
+from storage.tables.alerts import alert_devices as alert_devices
+from storage.tables.alerts import alerts as alerts
+from storage.tables.audit import AuditEntry as AuditEntry
+from storage.tables.audit import audit as audit
+from storage.tables.base import metadata as metadata
+from storage.tables.devices import DRIFTED as DRIFTED
+from storage.tables.devices import MISPLACED as MISPLACED
+from storage.tables.devices import ConfigVersion as ConfigVersion
+from storage.tables.devices import Device as Device
+from storage.tables.devices import DeviceGroup as DeviceGroup
+from storage.tables.devices import DeviceTag as DeviceTag
+from storage.tables.devices import config_versions as config_versions
+from storage.tables.devices import device_groups as device_groups
+from storage.tables.devices import device_tags as device_tags
+from storage.tables.devices import devices as devices
+from storage.tables.drift import DriftCase as DriftCase
+from storage.tables.drift import drift_cases as drift_cases
+from storage.tables.operations import Operation as Operation
+from storage.tables.operations import operations as operations
+from storage.tables.slack import OutboxMessage as OutboxMessage
+from storage.tables.slack import SeenEvent as SeenEvent
+from storage.tables.slack import outbox as outbox
+from storage.tables.slack import seen_events as seen_events
+from storage.tables.upkeep import DeadLetter as DeadLetter
+from storage.tables.upkeep import Schedule as Schedule
+from storage.tables.upkeep import dead_letters as dead_letters
+from storage.tables.upkeep import schedule as schedule
