@@ -1,4 +1,8 @@
-"""A certificate's way to its end, and how loud it is said: once at each threshold, the last time when it is over.
+"""A certificate's states, and its way to its end: said once at each threshold, the last time when it is over.
+
+issued ── the device reports it ──> installed ── a newer one is in use ──> superseded ── its time is over ─┐
+   └─────────────────── never installed, and a newer one is ─────────────────^                            v
+issued, installed, superseded ── by hand, or the device is decommissioned ──────────────────────────> revoked
 
 more than 30 days ──> nothing     30 ──> 14 ──> 7 ──> 1 ──> expired
 """
@@ -8,6 +12,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class CertificateState(StrEnum):
+    """Superseded ones still work: they are revoked once the device was heard with the newer one for a while."""
+
+    ISSUED = "issued"
+    INSTALLED = "installed"
+    SUPERSEDED = "superseded"
+    REVOKED = "revoked"
+
+
+class RequestState(StrEnum):
+    """What became of a device's request for a certificate. `waiting`: for a person to provision the device."""
+
+    PENDING = "pending"
+    WAITING = "waiting"
+    ISSUED = "issued"
+    REFUSED = "refused"
+
 
 EXPIRED = 0
 """The level below every threshold: the certificate has ended."""

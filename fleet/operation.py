@@ -19,6 +19,8 @@ class OperationKind(StrEnum):
     """What is asked. How each kind becomes a message is in `jobs/dispatch.py`."""
 
     CONFIG = "config"
+    CERTIFICATE_RENEW = "certificate_renew"
+    CERTIFICATE_ISSUED = "certificate_issued"
 
 
 class OperationState(StrEnum):

@@ -12,6 +12,14 @@ from storage.tables.alerts import alerts as alerts
 from storage.tables.audit import AuditEntry as AuditEntry
 from storage.tables.audit import audit as audit
 from storage.tables.base import metadata as metadata
+from storage.tables.certificates import Certificate as Certificate
+from storage.tables.certificates import CertificateRequest as CertificateRequest
+from storage.tables.certificates import Provisioning as Provisioning
+from storage.tables.certificates import RevocationList as RevocationList
+from storage.tables.certificates import certificate_requests as certificate_requests
+from storage.tables.certificates import certificates as certificates
+from storage.tables.certificates import provisionings as provisionings
+from storage.tables.certificates import revocation_lists as revocation_lists
 from storage.tables.devices import DRIFTED as DRIFTED
 from storage.tables.devices import MISPLACED as MISPLACED
 from storage.tables.devices import ConfigVersion as ConfigVersion

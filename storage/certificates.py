@@ -1,0 +1,334 @@
+"""Operational certificates: recorded when issued, in use when the device says so, and revoked for good.
+
+The certificate in use also stands with the device (`certificate_serial`, `certificate_not_after`): selectors, exports
+and the watch over ends look there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import and_, case, func, insert, select, text, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from fleet.certificate import CertificateState
+from fleet.lifecycle import DeviceStatus
+from fleet.operation import OperationKind, OperationState
+from fleet.settings import Settings
+from storage import batch, devices, ids, operations
+from storage.db import AnyRow, earliest, wake
+from storage.tables import Certificate, certificates, provisionings
+from storage.tables import devices as device_table
+from storage.tables import operations as operation_table
+
+_NO_END = datetime(9999, 12, 31, tzinfo=UTC)  # RFC 5280, 4.1.2.5: a certificate without a well-defined end
+_IN_USE = certificates.c.state == CertificateState.INSTALLED
+_VALID = (CertificateState.ISSUED, CertificateState.INSTALLED, CertificateState.SUPERSEDED)
+_RENEWABLE = (DeviceStatus.PROVISIONED, DeviceStatus.ACTIVE, DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED)
+_OPEN_OPERATION = (OperationState.QUEUED, OperationState.SENT)
+
+
+async def record(session: AsyncSession, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Keep new certificates: serial (hex), device_id, not_before, not_after, pem; operation_id and campaign_id.
+
+    A device that had none is taken to use it from now on: nothing else is known to end.
+    """
+    if not rows:
+        return
+    await _take_in_imported(session, [row["device_id"] for row in rows])
+    new = [{"operation_id": None, "campaign_id": None, **row, "issued_at": now} for row in rows]
+    await session.execute(insert(certificates), [{**row, "state": CertificateState.ISSUED} for row in new])
+    given = batch.rows(session, {"device_id": batch.TEXT, "serial": batch.TEXT, "not_after": batch.MOMENT})
+    first = (
+        update(device_table)
+        .where(device_table.c.device_id == given.c.device_id, device_table.c.certificate_not_after.is_(None))
+        .values(certificate_serial=given.c.serial, certificate_not_after=given.c.not_after)
+    )
+    told = ({name: row[name] for name in ("device_id", "serial", "not_after")} for row in new)
+    await session.execute(first, {"given": batch.dump(told)})
+    wake(session, "certificates")
+
+
+async def installed(
+    session: AsyncSession, said: Sequence[Mapping[str, str]], now: datetime, settings: Settings
+) -> Sequence[AnyRow]:
+    """Devices use these from now on: device_id and serial. Returns the certificates that were issued to just them.
+
+    Settles what was asked of the device, and gives its other certificates `certificates.revoke_after` to live. One that
+    was in use already is returned as well, and nothing is moved by it.
+    """
+    given = batch.rows(session, {"device_id": batch.TEXT, "serial": batch.TEXT})
+    bound = {"given": batch.dump(said)}
+    usable = batch.and_not_guessed(
+        certificates.c.device_id == given.c.device_id,
+        certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)),
+    )
+    statement = (
+        update(certificates)
+        .where(certificates.c.serial == given.c.serial, usable)
+        .values(
+            state=CertificateState.INSTALLED,
+            installed_at=func.coalesce(certificates.c.installed_at, batch.moment(now)),
+        )
+        .returning(certificates)
+    )
+    known: Sequence[AnyRow] = (await session.execute(statement, bound)).all()
+    new = [row for row in known if row.installed_at == now]
+    if new:
+        await _supersede(session, new, now + settings.certificates.revoke_after)
+        await devices.certified(
+            session, [{"device_id": row.device_id, "serial": row.serial, "not_after": row.not_after} for row in new]
+        )
+        asked = [row.operation_id for row in new if row.operation_id]
+        await operations.close(session, asked, OperationState.DONE, now)
+    return known
+
+
+async def _supersede(session: AsyncSession, newer: Sequence[AnyRow], revoke_at: datetime) -> None:
+    kinds: dict[str, TypeEngine[Any]] = {
+        "device_id": batch.TEXT,
+        "serial": batch.TEXT,
+        "issued_at": batch.MOMENT,
+    }
+    given = batch.rows(session, kinds)
+    older = batch.and_not_guessed(
+        certificates.c.serial != given.c.serial,
+        certificates.c.issued_at <= given.c.issued_at,
+        certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)),
+    )
+    statement = (
+        update(certificates)
+        .where(certificates.c.device_id == given.c.device_id, older)
+        .values(state=CertificateState.SUPERSEDED, revoke_at=revoke_at)
+    )
+    told = ({name: row._mapping[name] for name in kinds} for row in newer)
+    await session.execute(statement, {"given": batch.dump(told)})
+
+
+async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, now: datetime) -> list[str]:
+    """Revoke every certificate of these devices, and wake who lists them. Returns the serials.
+
+    One that only an import knows is taken in as a revoked one. What was asked of these devices about certificates, and
+    was not sent yet, is cancelled.
+    """
+    given = batch.texts(session)
+    bound = {"given": batch.dump(device_ids)}
+    await _take_in_imported(session, device_ids)
+    statement = (
+        update(certificates)
+        .where(certificates.c.device_id == given.c.value, batch.and_not_guessed(certificates.c.state.in_(_VALID)))
+        .values(**_REVOKED, revoked_at=now, reason=reason[:256])
+        .returning(certificates.c.serial)
+    )
+    serials = sorted(await session.scalars(statement, bound))
+    unsent = (
+        update(operation_table)
+        .where(
+            operation_table.c.device_id == given.c.value,
+            batch.and_not_guessed(
+                operation_table.c.kind.in_((OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)),
+                operation_table.c.state == OperationState.QUEUED,
+            ),
+        )
+        .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(unsent, bound)
+    unexpected = update(device_table).where(device_table.c.device_id == given.c.value)
+    await session.execute(unexpected.values(certificate_not_after=None), bound)
+    wake(session, "crl", "certificates")
+    return serials
+
+
+_REVOKED: dict[str, Any] = {"state": CertificateState.REVOKED, "revoke_at": None}
+
+
+async def _take_in_imported(session: AsyncSession, device_ids: Sequence[str]) -> None:
+    """Certificates that stand only with the device, because an import brought them. Serials are hex, or not ours."""
+    given = batch.texts(session)
+    known = select(certificates.c.serial).where(certificates.c.serial == func.lower(device_table.c.certificate_serial))
+    statement = (
+        select(
+            device_table.c.device_id,
+            device_table.c.certificate_serial,
+            device_table.c.certificate_not_after,
+            device_table.c.registered_at,
+        )
+        .join(given, given.c.value == device_table.c.device_id)
+        .where(device_table.c.certificate_serial != "", ~known.exists())
+    )
+    rows = (await session.execute(statement, {"given": batch.dump(device_ids)})).all()
+    new = [
+        {
+            "serial": serial,
+            "device_id": row.device_id,
+            "state": CertificateState.INSTALLED,
+            "not_before": row.registered_at,
+            "not_after": row.certificate_not_after or _NO_END,
+            "pem": "",
+            "issued_at": row.registered_at,
+        }
+        for row in rows
+        if (serial := plain_serial(row.certificate_serial))
+    ]
+    if new:
+        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), new)
+
+
+def plain_serial(written: str) -> str:
+    """A serial as it is kept: lower-case hex without colons and leading zeros; empty if it is none."""
+    digits = written.replace(":", "").lower().removeprefix("0x").lstrip("0")
+    return digits if digits and set(digits) <= set("0123456789abcdef") and len(digits) <= 64 else ""
+
+
+async def active(session: AsyncSession, device_id: str) -> Certificate | None:
+    """The certificate that the device uses; the newest one issued to it while it has confirmed none."""
+    statement = (
+        select(Certificate)
+        .where(certificates.c.device_id == device_id)
+        .where(certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)))
+        .order_by(case((_IN_USE, 0), else_=1), certificates.c.issued_at.desc())
+        .limit(1)
+    )
+    return (await session.scalars(statement)).first()
+
+
+async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequence[Certificate]:
+    """The newest certificates of a device first."""
+    statement = select(Certificate).where(certificates.c.device_id == device_id)
+    return (await session.scalars(statement.order_by(certificates.c.issued_at.desc()).limit(limit))).all()
+
+
+async def by_serials(session: AsyncSession, serials: Sequence[str]) -> dict[str, AnyRow]:
+    """These certificates, by serial."""
+    given = batch.texts(session)
+    statement = select(certificates).join(given, given.c.value == certificates.c.serial)
+    rows = await session.execute(statement, {"given": batch.dump(serials)})
+    return {row.serial: row for row in rows}
+
+
+async def renew(
+    session: AsyncSession,
+    device_ids: Sequence[str],
+    by: str,
+    now: datetime,
+    settings: Settings,
+    campaign_id: str | None = None,
+    expires_at: datetime | None = None,
+) -> dict[str, str]:
+    """Ask these devices for a request for a new certificate. Returns the operation of each that was asked.
+
+    Left out are those that were asked and have not answered, and those in no state for it (manufactured,
+    decommissioned). It is sent until `expires_at`, by default for `certificates.renew_within`; a late answer is taken.
+    """
+    given = batch.texts(session)
+    asked = select(operation_table.c.id).where(
+        operation_table.c.device_id == device_table.c.device_id,
+        operation_table.c.kind == OperationKind.CERTIFICATE_RENEW,
+        operation_table.c.state.in_(_OPEN_OPERATION),
+    )
+    statement = (
+        select(device_table.c.device_id)
+        .join(given, given.c.value == device_table.c.device_id)
+        .where(device_table.c.status.in_(_RENEWABLE), ~asked.exists())
+        .order_by(device_table.c.device_id)
+    )
+    found = list(await session.scalars(statement, {"given": batch.dump(device_ids)}))
+    until = expires_at or now + settings.certificates.renew_within
+    return await ask(session, found, by, now, until, campaign_id)
+
+
+async def ask(
+    session: AsyncSession,
+    device_ids: Sequence[str],
+    by: str,
+    now: datetime,
+    expires_at: datetime,
+    campaign_id: str | None = None,
+) -> dict[str, str]:
+    """Queue `certificate_renew` for just these devices. Returns the operation of each."""
+    made = {device_id: ids.new("op", now) for device_id in device_ids}
+    rows = [
+        {
+            "id": operation_id,
+            "kind": OperationKind.CERTIFICATE_RENEW,
+            "device_id": device_id,
+            "requested_by": by,
+            "created_at": now,
+            "due_at": now,
+            "expires_at": expires_at,
+            "campaign_id": campaign_id,
+        }
+        for device_id, operation_id in made.items()
+    ]
+    await operations.add(session, rows)
+    return made
+
+
+async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
+    """Revoke up to `limit` superseded ones whose time is over and whose device was heard since. Columns: all."""
+    due = (
+        select(certificates.c.serial)
+        .join(device_table, device_table.c.device_id == certificates.c.device_id)
+        .where(text("revoke_at IS NOT NULL"), certificates.c.revoke_at <= now)
+        .where(device_table.c.last_seen_at >= certificates.c.revoke_at)
+        .order_by(certificates.c.revoke_at)
+        .limit(limit)
+        .cte("due")
+    )
+    statement = (
+        update(certificates)
+        .where(certificates.c.serial == due.c.serial)
+        .values(**_REVOKED, revoked_at=now, reason="superseded")
+        .returning(certificates)
+    )
+    rows: Sequence[AnyRow] = (await session.execute(statement)).all()
+    if rows:
+        wake(session, "crl")
+    return rows
+
+
+async def next_revocation(session: AsyncSession, now: datetime) -> datetime | None:
+    """When the next superseded one is due; those that wait for their device are looked at by the interval."""
+    waits = and_(text("revoke_at IS NOT NULL"), certificates.c.revoke_at > now)
+    return await earliest(session, select(func.min(certificates.c.revoke_at)).where(waits))
+
+
+async def overdue_renewals(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Close renewals that were sent and never answered in their time. A late answer still settles them."""
+    late = (
+        select(operation_table.c.id)
+        .where(operation_table.c.kind == OperationKind.CERTIFICATE_RENEW)
+        .where(operation_table.c.state == OperationState.SENT, operation_table.c.expires_at <= now)
+        .limit(limit)
+    )
+    found = list(await session.scalars(late))
+    await operations.close(session, found, OperationState.EXPIRED, now)
+    return len(found)
+
+
+async def want(session: AsyncSession, device_id: str, by: str, now: datetime) -> None:
+    """Somebody wants a manufactured device provisioned; who wanted it first stays."""
+    row = {"device_id": device_id, "requested_by": by, "requested_at": now}
+    await session.execute(batch.insert(session, provisionings).on_conflict_do_nothing(), [row])
+
+
+async def any_unlisted(session: AsyncSession) -> bool:
+    """True if something was revoked that the list has not."""
+    return (await session.execute(select(true()).where(_unlisted()).limit(1))).first() is not None
+
+
+def _unlisted() -> Any:
+    return select(certificates.c.serial).where(text("state = 'revoked' AND listed_at IS NULL")).exists()
+
+
+async def revoked(session: AsyncSession, now: datetime) -> Sequence[AnyRow]:
+    """What belongs into a revocation list: serial, revoked_at, reason of all that are revoked and not over."""
+    statement = (
+        select(certificates.c.serial, certificates.c.revoked_at, certificates.c.reason)
+        .where(text("state = 'revoked'"), certificates.c.not_after > now)
+        .order_by(certificates.c.serial)
+    )
+    return (await session.execute(statement)).all()
