@@ -15,7 +15,7 @@ from fleet.selector import Selector
 from fleet.settings import Settings
 from storage import devices, registration
 from storage.db import Database
-from storage.selection import Compiler
+from storage.selection import condition
 
 PAGE = 2_000
 
@@ -35,7 +35,7 @@ class Exporting:
         written, after = 0, ""
         while True:
             async with self._db.read() as session:
-                where = Compiler(session, self._now, self._online_within).where(self._selector)
+                where = await condition(session, self._selector, self._now, self._online_within)
                 rows = await registration.page(session, where, after, PAGE)
             if not rows:
                 return written

@@ -1,6 +1,6 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, config, device, drift, fleet
+from commands import alert, config, dashboard, device, drift, fleet, group
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -17,6 +17,15 @@ ALL: tuple[AnyCommand, ...] = (
     config.diff,
     config.add,
     config.assign,
+    group.list_all,
+    group.show,
+    group.save,
+    group.add,
+    group.remove,
+    group.delete,
+    dashboard.list_all,
+    dashboard.add,
+    dashboard.remove,
     alert.list_open,
     alert.show,
     alert.ack,

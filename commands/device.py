@@ -11,7 +11,7 @@ from fleet.drift import is_online
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import alert_devices, audit, devices, drift, operations
+from storage import alert_devices, audit, dashboards, devices, drift, operations
 
 _HISTORY = 5
 _LONGEST_SITE = 128
@@ -25,6 +25,7 @@ async def show(call: Call, device: str) -> Message:
         tags, groups = await devices.labels(session, device)
         case = await drift.open_case(session, device)
         recent = await operations.of_device(session, device, _HISTORY)
+        shown_on = await dashboards.of_device(session, device, call.now, call.settings.drift.online_within)
     buttons = (Button(text="Drift case", run=f"drift show {device}"),) if case else ()
     return Message(
         template="device/show",
@@ -52,6 +53,7 @@ async def show(call: Call, device: str) -> Message:
             "registered_at": row.registered_at,
             "tags": sorted(tags.items()),
             "groups": groups,
+            "dashboards": shown_on,
             "case": case.state.value if case else None,
             "operations": [
                 [each.kind.value, each.version, each.state.value, each.attempt, each.created_at, each.error]

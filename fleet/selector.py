@@ -71,6 +71,11 @@ class Value:
     text: str
     glob: bool = False
 
+    def matches(self, text: str) -> bool:
+        if not self.glob:
+            return self.text == text
+        return re.fullmatch(".*".join(map(re.escape, self.text.split("*"))), text, re.DOTALL) is not None
+
     def __str__(self) -> str:
         return self.text if self.glob or _BARE.fullmatch(self.text) else _quoted(self.text)
 

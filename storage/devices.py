@@ -16,7 +16,7 @@ from fleet.lifecycle import DeviceStatus
 from fleet.selector import Selector
 from storage import batch
 from storage.db import AnyRow, wake
-from storage.selection import Compiler
+from storage.selection import condition
 from storage.tables import Device, device_groups, device_tags, devices
 
 
@@ -75,7 +75,7 @@ async def find(
 
     Rows: device_id, status, site, model, versions, last_seen_at.
     """
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     statement = select(*_SHOWN).where(where).limit(limit)
     if before:
         statement = statement.where(devices.c.device_id < before).order_by(devices.c.device_id.desc())
@@ -93,7 +93,7 @@ async def page(
     session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, limit: int, after: str
 ) -> Sequence[AnyRow]:
     """The same rows, with reported_site, registered_at and clock_skew_s, and without counting: for files."""
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     columns = (*_SHOWN, devices.c.reported_site, devices.c.registered_at, devices.c.clock_skew_s)
     statement = select(*columns).where(where, devices.c.device_id > after).order_by(devices.c.device_id).limit(limit)
     return (await session.execute(statement)).all()
@@ -101,7 +101,7 @@ async def page(
 
 async def count(session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta) -> int:
     """How many devices a selector means."""
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     return await session.scalar(select(func.count()).select_from(devices).where(where)) or 0
 
 
@@ -109,7 +109,7 @@ async def ids(
     session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, limit: int
 ) -> tuple[list[str], int]:
     """Up to `limit` ids of the devices that a selector means, and how many it means in all."""
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     total = await session.scalar(select(func.count()).select_from(devices).where(where))
     found = await session.scalars(select(devices.c.device_id).where(where).order_by(devices.c.device_id).limit(limit))
     return list(found), total or 0

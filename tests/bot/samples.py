@@ -309,6 +309,7 @@ _DEVICE = {
     "case": "pushing",
     "tags": [["env", "prod"], ["spare", "true"]],
     "groups": ["canary"],
+    "dashboards": [["pumps", "https://grafana.example.com/d/7"]],
     "operations": [["config", "2026.2.0", "sent", 2, AGO[3], None]],
     "telemetry_count": 1234,
     "telemetry_at": AGO[1],
@@ -329,6 +330,7 @@ _NEVER = {
     "case": None,
     "tags": [],
     "groups": [],
+    "dashboards": [],
     "operations": [],
     "telemetry_count": 0,
     "telemetry_at": None,
@@ -340,6 +342,45 @@ DEVICE = {
     "device/moved": _said("device/moved", device_id="dev-1", before="oslo", site="New York", resolved=1),
     "device/moved.from-nowhere": _said("device/moved", device_id="dev-1", before="", site="oslo", resolved=0),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
+}
+
+GROUP = {
+    "group/list": _said(
+        "group/list",
+        total=52,
+        rows=[["canary", "static list", 12, ""], ["north", "site:oslo,tromso status:active", None, "above the circle"]],
+    ),
+    "group/list.none": _said("group/list", total=0, rows=[]),
+    "group/show": _said(
+        "group/show",
+        Button(text="Find them", run="find group:north"),
+        name="north",
+        selector="site:oslo,tromso",
+        note="above the circle",
+        by="U0ANN",
+        total=1200,
+        devices=["dev-1", "dev-2"],
+    ),
+    "group/show.static": _said("group/show", name="canary", selector=None, note="", by=None, total=0, devices=[]),
+    "group/saved": _said("group/saved", name="north", selector="site:oslo", new=True, total=1),
+    "group/changed": _said("group/changed", name="canary", how="put on", total=22, devices=["dev-1", "dev-2"]),
+    "group/deleted": _said("group/deleted", name="canary"),
+}
+
+DASHBOARD = {
+    "dashboard/list": _said(
+        "dashboard/list",
+        total=2,
+        rows=[
+            ["pumps", "https://grafana.example.com/d/7", "model:pump", "for the night shift"],
+            ["env", "https://grafana.example.com/d/8", "tag:env=prod", ""],
+        ],
+    ),
+    "dashboard/list.none": _said("dashboard/list", total=0, rows=[]),
+    "dashboard/added": _said(
+        "dashboard/added", name="pumps", url="https://grafana.example.com/d/7", selector="model:pump"
+    ),
+    "dashboard/removed": _said("dashboard/removed", name="pumps"),
 }
 
 _CASE = {
@@ -489,4 +530,4 @@ FLEET = {
     ),
 }
 
-SAMPLES: dict[str, Message] = {**PROBLEM, **HELP, **ALERT, **CONFIG, **DEVICE, **DRIFT, **FLEET}
+SAMPLES: dict[str, Message] = {**PROBLEM, **HELP, **ALERT, **CONFIG, **DEVICE, **DRIFT, **FLEET, **GROUP, **DASHBOARD}

@@ -36,6 +36,15 @@ TYPED = {
     "alert snooze {alert} 0": ["The snooze is ended"],
     "alert investigate {alert}": ["dev-1"],
     "alert resolve {alert}": ["--force"],
+    "group save north site:oslo": ["`group:north` means `site:oslo`: 3 devices at the moment"],
+    "group add few dev-1 dev-2": ["2 devices put on `few`"],
+    "group remove few dev-2": ["1 device taken off `few`"],
+    "group show few": ["static list", "`dev-1`"],
+    "group list": ["north", "site:oslo", "few"],
+    "group delete few": ["`few` is deleted"],
+    "dashboard add wall https://example.com/d/1 group:north": ["is linked at the devices of `group:north`"],
+    "dashboard list": ["wall", "`group:north`"],
+    "dashboard remove wall": ["`wall` is no longer linked"],
 }
 """What is typed, and the words that must be in the answer. `{alert}` is the end of the open alert's id."""
 
