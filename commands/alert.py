@@ -165,4 +165,8 @@ _STANDS = {
     AlertKind.FLAPPING: "{about} drifted again not long ago.",
     AlertKind.LOCATION: "{about} still reports another site than the registry has.",
     AlertKind.CERTIFICATE: "{about} has no newer certificate yet.",
+    AlertKind.OFFLINE: "{about} is still silent.",
+    AlertKind.CPU: "{about} is still past the threshold of its rule.",
+    AlertKind.RAM: "{about} is still past the threshold of its rule.",
+    AlertKind.DISK: "{about} is still past the threshold of its rule.",
 }

@@ -26,6 +26,18 @@ class AlertKind(StrEnum):
     FLAPPING = "flapping"
     LOCATION = "location"
     CERTIFICATE = "certificate"
+    OFFLINE = "offline"
+    CPU = "cpu"
+    RAM = "ram"
+    DISK = "disk"
+
+
+class Severity(StrEnum):
+    """How bad it is. Quiet hours hold back the lower ones (settings `alerts.quiet_hours`)."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
 
 
 class AlertState(StrEnum):

@@ -16,3 +16,6 @@ class DeviceStatus(StrEnum):
 
 ALERTS_PAUSED = frozenset({DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED})
 """Alerts about a device in one of these states wait; the drift case itself goes on."""
+
+AT_WORK = frozenset({DeviceStatus.ACTIVE, *ALERTS_PAUSED})
+"""Devices that have begun to work and have not ended: the default alert rules hold for them."""

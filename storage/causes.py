@@ -17,7 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.alert import AlertKind, AlertState
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from storage.db import AnyRow, earliest
-from storage.tables import MISPLACED, alert_devices, alerts, config_versions, devices, drift_cases
+from storage.tables import (
+    MISPLACED,
+    SILENT,
+    alert_devices,
+    alerts,
+    config_versions,
+    devices,
+    drift_cases,
+    rule_breaches,
+)
 
 _OPEN_CASE = text("resolved_at IS NULL")
 _SILENT = (*ALERTS_PAUSED, DeviceStatus.DECOMMISSIONED)
@@ -157,6 +166,18 @@ def mended() -> ColumnElement[bool]:
     return _no_device(_has_open_case())
 
 
+def heard_again() -> ColumnElement[bool]:
+    """The device is not silent any more."""
+    return _no_device(text(SILENT))
+
+
+def back_in_bounds() -> ColumnElement[bool]:
+    """The device is not past the threshold of the rule any more."""
+    place, breach = alert_devices.c, rule_breaches.c
+    past = select(breach.device_id).where(breach.device_id == place.device_id, breach.rule_id == place.rule_id)
+    return _no_device(past.exists())
+
+
 def over(kind: AlertKind, now: datetime, calm_since: datetime) -> ColumnElement[bool]:
     """The condition of each kind of alert that the cause of a place in it is over."""
     match kind:
@@ -170,3 +191,7 @@ def over(kind: AlertKind, now: datetime, calm_since: datetime) -> ColumnElement[
             return placed_again()
         case AlertKind.CERTIFICATE:
             return renewed(now)
+        case AlertKind.OFFLINE:
+            return heard_again()
+        case AlertKind.CPU | AlertKind.RAM | AlertKind.DISK:
+            return back_in_bounds()

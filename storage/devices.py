@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from fleet.errors import not_found
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import AT_WORK, DeviceStatus
 from fleet.selector import Selector
 from storage import batch
 from storage.db import AnyRow, wake
@@ -238,7 +238,11 @@ async def add(
     tags: Sequence[Mapping[str, str]] = (),
     groups: Sequence[Mapping[str, str]] = (),
 ) -> None:
-    """Insert devices (columns of `devices`) with their tags and groups. An id that exists raises IntegrityError."""
-    for table, rows in ((devices, new), (device_tags, tags), (device_groups, groups)):
+    """Insert devices (columns of `devices`) with their tags and groups. An id that exists raises IntegrityError.
+
+    The default alert rules hold for those that are at work, unless `default_rules` says otherwise.
+    """
+    ruled = [{"default_rules": each["status"] in AT_WORK, **each} for each in new]
+    for table, rows in ((devices, ruled), (device_tags, tags), (device_groups, groups)):
         if rows:
             await session.execute(insert(table), list(rows))

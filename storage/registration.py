@@ -15,7 +15,7 @@ from sqlalchemy import and_, case, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import AT_WORK, DeviceStatus
 from storage import audit as audit_trail
 from storage import batch
 from storage.columns import iso
@@ -83,9 +83,11 @@ async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]], now: date
     """Insert devices: device_id, and any of the columns of `_GIVEN`. Returns those that were not there before."""
     given = batch.rows(session, _GIVEN)
     target = func.nullif(given.c.target, "")
+    status = func.coalesce(func.nullif(given.c.status, ""), DeviceStatus.ACTIVE.value)
     values = {
         "device_id": given.c.device_id,
-        "status": func.coalesce(func.nullif(given.c.status, ""), DeviceStatus.ACTIVE.value),
+        "status": status,
+        "default_rules": status.in_([each.value for each in AT_WORK]),
         "site": func.coalesce(given.c.site, ""),
         "model": func.coalesce(given.c.model, ""),
         "target_config_version": target,

@@ -5,12 +5,20 @@ open drift case per device, one open alert per (kind, key), one outbox row per m
 version.
 """
 
+from storage.tables.alert_rules import AlertRule as AlertRule
+from storage.tables.alert_rules import RuleBreach as RuleBreach
+from storage.tables.alert_rules import alert_rules as alert_rules
+from storage.tables.alert_rules import rule_breaches as rule_breaches
 from storage.tables.alerts import Alert as Alert
 from storage.tables.alerts import AlertDevice as AlertDevice
 from storage.tables.alerts import alert_devices as alert_devices
 from storage.tables.alerts import alerts as alerts
 from storage.tables.audit import AuditEntry as AuditEntry
+from storage.tables.audit import AuditHead as AuditHead
+from storage.tables.audit import AuditSubject as AuditSubject
 from storage.tables.audit import audit as audit
+from storage.tables.audit import audit_head as audit_head
+from storage.tables.audit import audit_subjects as audit_subjects
 from storage.tables.base import metadata as metadata
 from storage.tables.certificates import Certificate as Certificate
 from storage.tables.certificates import CertificateRequest as CertificateRequest
@@ -22,6 +30,7 @@ from storage.tables.certificates import provisionings as provisionings
 from storage.tables.certificates import revocation_lists as revocation_lists
 from storage.tables.devices import DRIFTED as DRIFTED
 from storage.tables.devices import MISPLACED as MISPLACED
+from storage.tables.devices import SILENT as SILENT
 from storage.tables.devices import ConfigVersion as ConfigVersion
 from storage.tables.devices import Device as Device
 from storage.tables.devices import DeviceGroup as DeviceGroup

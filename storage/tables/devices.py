@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Index, Text
+from sqlalchemy import Index, Text, false
 from sqlmodel import Field, SQLModel
 
 from fleet.lifecycle import DeviceStatus
-from storage.columns import UtcDateTime, enum_by_value
+from storage.columns import UtcDateTime, enum_by_value, iso
 from storage.tables.base import index, table
 
 DRIFTED = "target_config_version != reported_config_version AND status != 'decommissioned'"
@@ -17,6 +17,12 @@ DRIFTED = "target_config_version != reported_config_version AND status != 'decom
 
 MISPLACED = "site_streak > 0"
 """Devices whose newest status named a wrong site, in the same literal way."""
+
+SILENT = "silent_since IS NOT NULL"
+"""Devices that were not heard from for a while, in the same literal way."""
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""A moment before all others: due at once."""
 
 
 class ConfigVersion(SQLModel, table=True):
@@ -36,6 +42,8 @@ class Device(SQLModel, table=True):
     """One device: what it should be (ours) and what it last said (its own).
 
     `site_streak` counts the statuses in a row that named another site than ours; fleet/location.py has the rule.
+    `look_at` is when to look whether it is still heard, `silent_since` its last word while it is not; neither is
+    written when it is heard (storage/silence.py). `default_rules`: the default alert rules hold for it.
     """
 
     __tablename__ = "devices"
@@ -44,6 +52,8 @@ class Device(SQLModel, table=True):
         Index("ix_devices_site", "site"),
         Index("ix_devices_target_config_version", "target_config_version"),
         index("ix_devices_misplaced", MISPLACED, "device_id"),
+        Index("ix_devices_look_at", "look_at"),
+        index("ix_devices_silent_since", SILENT, "silent_since"),
         index("ix_devices_certificate_not_after", "certificate_not_after IS NOT NULL", "certificate_not_after"),
     )
 
@@ -67,6 +77,9 @@ class Device(SQLModel, table=True):
     site_streak: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     certificate_serial: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
     certificate_not_after: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    look_at: datetime = Field(default=LONG_AGO, sa_type=UtcDateTime, sa_column_kwargs={"server_default": iso(LONG_AGO)})
+    silent_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    default_rules: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class DeviceTag(SQLModel, table=True):
