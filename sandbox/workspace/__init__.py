@@ -17,6 +17,9 @@ rate limits and Slack's error codes; people are personas that a test or the web 
         assert run.error is None and "online" in run.words
         alert = await ws.wait_for_message("#fleet-ops", contains="drifted", timeout=5)
         await ws.click(OPERATOR, alert.ts, "Acknowledge")                 # by label or action_id
+        form = await ws.wait_for_modal(OPERATOR, contains="Why")          # opened by the app
+        await ws.submit(OPERATOR, {"Why": "too slow"})                    # by label, block_id or action_id
+        await ws.open_home(OPERATOR)
         await ws.inject("chat.postMessage", status=429, retry_after=2, times=3)
         await ws.inject("chat.postMessage", accept_then_drop=True)        # posted, then the connection is cut
         assert (await ws.journal(kind="envelope"))[-1]["ack_ms"] < 3000
@@ -51,7 +54,7 @@ from sandbox.workspace.ids import (
     VIEWER,
 )
 from sandbox.workspace.limits import RateLimits
-from sandbox.workspace.seen import SeenMessage, SeenRun
+from sandbox.workspace.seen import SeenMessage, SeenRun, SeenView
 from sandbox.workspace.server import Workspace
 
 __all__ = [
@@ -76,6 +79,7 @@ __all__ = [
     "RateLimits",
     "SeenMessage",
     "SeenRun",
+    "SeenView",
     "SlackError",
     "Workspace",
     "WorkspaceClient",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`kind` is message, deleted, run, channels, socket or journal."""
+    """`kind` is message, deleted, run, surfaces, channels, socket or journal. `facts` with a `user` are that person's."""
 
     number: int
     kind: str

@@ -1,4 +1,4 @@
-"""chat.*, reactions.add and views.open."""
+"""chat.* and reactions.add."""
 
 from __future__ import annotations
 
@@ -160,28 +160,3 @@ def add_reaction(api: Api, args: Arguments) -> Json:
     users.append(ids.BOT_USER)
     api.state.changes.tell("message", message)
     return {}
-
-
-@method("views.open")
-def open_view(api: Api, args: Arguments) -> Json:
-    """Takes the trigger and keeps the view; people cannot fill it in here."""
-    view = args.parsed("view", "invalid_arguments")
-    if not isinstance(view, dict):
-        raise SlackError("invalid_arguments")
-    rules.check_blocks(view.get("blocks", []), limit=rules.VIEW_BLOCKS)
-    user = api.people.take_trigger(args.text("trigger_id"))
-    opened = {
-        **view,
-        "id": api.state.next_id("V"),
-        "team_id": ids.TEAM,
-        "app_id": ids.APP,
-        "bot_id": ids.BOT,
-        "blocks": shapes.with_ids(api.state, view.get("blocks", [])),
-        "state": {"values": {}},
-        "hash": api.state.next_ts(),
-        "user": user,
-    }
-    api.state.views[opened["id"]] = opened
-    while len(api.state.views) > 1000:
-        api.state.views.popitem(last=False)
-    return {"view": opened}

@@ -1,18 +1,15 @@
-"""Finding what a person clicks in a message, and saying it as a `block_actions` payload does."""
+"""Finding what a person clicks in a message or view, and saying it as a `block_actions` payload does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.workspace import shapes, words
+from sandbox.workspace import words
 from sandbox.workspace.errors import SlackError
-from sandbox.workspace.state import Message, State
 
 Json = dict[str, Any]
-
-_MENUS = ("static_select", "overflow", "radio_buttons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +18,23 @@ class Found:
     element: Json
 
 
-def elements(message: Message) -> Iterator[Found]:
-    """Every interactive element of a message, with its block."""
-    for block in message.blocks:
-        inside = block.get("elements", []) if block.get("type") == "actions" else [block.get("accessory")]
+def elements(blocks: Iterable[Json]) -> Iterator[Found]:
+    """Every interactive element, with its block."""
+    for block in blocks:
+        if block.get("type") == "actions":
+            inside = block.get("elements", [])
+        else:
+            inside = [block.get("element") if block.get("type") == "input" else block.get("accessory")]
         for element in inside:
             if isinstance(element, dict) and element.get("type") != "image":
                 yield Found(block, element)
 
 
-def find(message: Message, action: str, value: str | None = None, block: str | None = None) -> Found:
+def find(blocks: Iterable[Json], action: str, value: str | None = None, block: str | None = None) -> Found:
     """By action_id, or by the text of a button. Where rows of buttons share an action_id, the block_id or a
     button's value tells which; else it is the first. Raises `action_not_found`, naming what there is.
     """
-    there = [found for found in elements(message) if block in (None, found.block.get("block_id"))]
+    there = [one for one in elements(blocks) if block in (None, one.block.get("block_id")) and _acts(one)]
     for name in (lambda element: element.get("action_id"), lambda element: words.plain(_label(element))):
         for found in there:
             other = found.element.get("type") == "button" and value not in (None, found.element.get("value"))
@@ -44,12 +44,17 @@ def find(message: Message, action: str, value: str | None = None, block: str | N
     raise SlackError("action_not_found", extra={"detail": f"no {action!r} in {', '.join(known) or 'a plain message'}"})
 
 
+def _acts(one: Found) -> bool:
+    """An input block keeps what is filled in to itself unless it asks for `dispatch_action`."""
+    return one.block.get("type") != "input" or bool(one.block.get("dispatch_action"))
+
+
 def _label(element: Json) -> str:
     return str((element.get("text") or element.get("placeholder") or {}).get("text", ""))
 
 
-def action(found: Found, value: str | None, ts: str) -> Json:
-    """One of the payload's `actions`."""
+def action(found: Found, chosen: Json, ts: str) -> Json:
+    """One of the payload's `actions`; `chosen` is what the element's input holds after the click."""
     element = found.element
     shape: Json = {
         "action_id": element.get("action_id"),
@@ -57,39 +62,5 @@ def action(found: Found, value: str | None, ts: str) -> Json:
         "type": element.get("type"),
         "action_ts": ts,
     }
-    if element.get("type") in _MENUS:
-        shape["selected_option"] = _option(element, value)
-        if "placeholder" in element:
-            shape["placeholder"] = element["placeholder"]
-        return shape
-    shape["text"] = element.get("text")
-    return shape | {key: element[key] for key in ("value", "style", "url") if key in element}
-
-
-def _option(element: Json, value: str | None) -> Json:
-    options = list(element.get("options") or [])
-    for group in element.get("option_groups") or []:
-        options += group.get("options", [])
-    for option in options:
-        if value in (option.get("value"), option.get("text", {}).get("text")):
-            return dict(option)
-    raise SlackError("option_not_found", extra={"detail": f"{value!r} is none of {[o.get('value') for o in options]}"})
-
-
-def state_values(message: Message, clicked: Found, value: str | None) -> Json:
-    """`state.values`: the menus of the message, as they stand after the click."""
-    values: Json = {}
-    for found in elements(message):
-        if found.element.get("type") not in ("static_select", "radio_buttons"):
-            continue
-        chosen = _option(found.element, value) if found.element is clicked.element else None
-        values.setdefault(str(found.block.get("block_id")), {})[found.element.get("action_id")] = {
-            "type": found.element["type"],
-            "selected_option": chosen or found.element.get("initial_option"),
-        }
-    return values
-
-
-def original(state: State, message: Message) -> Json:
-    """The message as the payload repeats it: blocks and all, but without its metadata."""
-    return shapes.message(state, message, metadata=False)
+    repeated = ("text", "value", "style", "url") if element.get("type") == "button" else ("placeholder",)
+    return {**shape, **{key: element[key] for key in repeated if key in element}, **chosen}

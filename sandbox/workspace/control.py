@@ -18,7 +18,8 @@ from sandbox.workspace.errors import SlackError
 from sandbox.workspace.faults import Fault, Faults
 from sandbox.workspace.journal import Journal
 from sandbox.workspace.limits import RateLimiter
-from sandbox.workspace.people import People, Run
+from sandbox.workspace.people import People
+from sandbox.workspace.runs import Run
 from sandbox.workspace.seen import SeenMessage
 from sandbox.workspace.socket_mode import REASONS, SocketMode
 from sandbox.workspace.state import Channel, Group, Message, State, User
@@ -30,6 +31,7 @@ VERBS = frozenset(
         *("overview", "hints", "seed", "clear", "inject", "faults", "limits", "disconnect"),
         *("journal", "messages", "changed", "acted", "channel_id", "connections", "answers"),
         *("command", "click", "write", "edit", "shortcut", "event", "delete", "mark_read"),
+        *("surfaces", "fill", "submit", "close", "open_app"),
     )
 )
 
@@ -228,7 +230,7 @@ class Control:
 
     async def answers(self, run: str) -> Json:
         """A command or click with its answers so far."""
-        found = self._people.runs.get(run)
+        found = self._people.runs.by_id.get(run)
         if found is None:
             raise SlackError("run_not_found")
         return {**found.shape(), "answers": [shapes.seen(self._state, message) for message in found.answers]}
@@ -254,9 +256,12 @@ class Control:
         channel: str | None = None,
         wait: float = 0.0,
     ) -> Json:
-        """Clicks, waits for the ack, and up to `wait` for an answer by response_url."""
+        """Clicks, waits for the ack, and up to `wait` for an answer by response_url. `ts` may be the id of a view."""
         self._note(user)
-        run = self._people.click(user, ts, action, value=value, block=block, channel=channel)
+        if ts.startswith("V"):
+            run = self._people.modals.click(user, ts, action, value=value, block=block)
+        else:
+            run = self._people.click(user, ts, action, value=value, block=block, channel=channel)
         return await self._first_answer(run, wait)
 
     async def _first_answer(self, run: Run, wait: float) -> Json:
@@ -284,11 +289,39 @@ class Control:
 
     async def event(self, event: Json) -> Json:
         """Any event, as it stands in an `event_callback`."""
-        self._people.event(event)
+        self._people.events.send(event)
         return {}
 
     async def delete(self, ts: str) -> Json:
         self._people.delete(ts)
+        return {}
+
+    # -- modals and Home
+
+    async def surfaces(self, user: str, after: int = -1, timeout: float = 0.0) -> Json:
+        """What a person has open: `modals`, the last on top, and `home`; waits for a change later than `after`."""
+        deadline = time.monotonic() + min(timeout, LONGEST_WAIT)
+        found = self._state.surfaces
+        while found.changed(user) <= after and (left := deadline - time.monotonic()) > 0:
+            await self._state.changes.wait(left)
+        return {"change": found.changed(user), **found.seen(user)}
+
+    async def fill(self, user: str, values: Json, view: str | None = None) -> Json:
+        """Fills in a modal's inputs, by label, block_id or action_id."""
+        return shapes.seen_view(self._people.modals.fill(user, values, view))
+
+    async def submit(self, user: str, values: Json | None = None, view: str | None = None) -> Json:
+        """Fills in and submits; back when the app has answered or the client would not send it."""
+        self._note(user)
+        self._people.modals.fill(user, values or {}, view)
+        return await self._first_answer(self._people.modals.submit(user, view), 0.0)
+
+    async def close(self, user: str, whole: bool = False) -> Json:
+        self._note(user)
+        return await self._first_answer(self._people.modals.close(user, whole=whole), 0.0)
+
+    async def open_app(self, user: str, tab: str = "home") -> Json:
+        self._people.open_app(user, tab)
         return {}
 
     async def mark_read(self, user: str, channel: str, ts: str) -> Json:

@@ -34,13 +34,17 @@ class SlackError(Exception):
 
 def invalid_blocks(findings: Sequence[str]) -> SlackError:
     """`invalid_blocks` with one line per finding, as Slack writes them."""
-    return SlackError(
-        "invalid_blocks",
-        extra={
-            "errors": list(findings),
-            "response_metadata": {"messages": [f"[ERROR] {finding}" for finding in findings]},
-        },
-    )
+    return _refusal("invalid_blocks", findings, errors=list(findings))
+
+
+def invalid_arguments(findings: Sequence[str]) -> SlackError:
+    """`invalid_arguments`, which is what Slack says of a view, with one line per finding."""
+    return _refusal("invalid_arguments", findings)
+
+
+def _refusal(code: str, findings: Sequence[str], **extra: Any) -> SlackError:
+    messages = [f"[ERROR] {finding}" for finding in findings]
+    return SlackError(code, extra={**extra, "response_metadata": {"messages": messages}})
 
 
 def rate_limited(retry_after: float) -> SlackError:

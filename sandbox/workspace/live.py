@@ -97,6 +97,6 @@ def _shown(state: State, change: Change, user: str) -> dict[str, Any] | None:
             return None
         return {"kind": change.kind, "change": change.number, "message": shapes.seen(state, change.message)}
     facts = change.facts or {}
-    if change.kind == "run" and facts.get("user") != user:
+    if facts.get("user", user) != user:
         return None
     return {"kind": change.kind, "change": change.number, **facts}

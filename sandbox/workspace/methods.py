@@ -1,5 +1,5 @@
 """What a Web API method is: a function with a name, a scope and a kind of token. The lists are in the modules
-`chat`, `conversations`, `directory` and `files`."""
+`chat`, `conversations`, `directory`, `files` and `views`."""
 
 from __future__ import annotations
 

@@ -5,60 +5,21 @@ Sources: Slack's "Implementing slash commands", "Handling user interaction", "Ev
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.workspace import clicks, ids, shapes, words
+from sandbox.workspace import clicks, ids, inputs, shapes, words
 from sandbox.workspace.errors import SlackError
+from sandbox.workspace.events import RETRIES, Events, Spawn
 from sandbox.workspace.journal import Journal
+from sandbox.workspace.modals import Modals
 from sandbox.workspace.responses import ResponseUrls
 from sandbox.workspace.rules import check_blocks, check_text
+from sandbox.workspace.runs import Run, Runs, error_of
 from sandbox.workspace.socket_mode import Delivery, SocketMode
 from sandbox.workspace.state import Channel, Message, State, User
+from sandbox.workspace.triggers import Triggers
 
 Json = dict[str, Any]
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
-
-TRIGGER_LIVES = 3.0
-#: Pauses in seconds before an unacknowledged event is sent again: at once, after a minute, after five.
-RETRIES = (0.0, 60.0, 300.0)
-
-
-@dataclass(slots=True)
-class Run:
-    """One command or click: `settled` when the app acknowledged it or failed to. `error` is Slack's word for that."""
-
-    id: str
-    user: str
-    channel: str
-    said: str
-    error: str | None = None
-    notice: str | None = None
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: list[Message] = field(default_factory=list)
-    silent: bool = False
-
-    def shape(self) -> Json:
-        return {
-            "id": self.id,
-            "user": self.user,
-            "channel": self.channel,
-            "said": self.said,
-            "error": self.error,
-            "notice": self.notice,
-            "settled": self.settled.is_set(),
-        }
-
-
-@dataclass(slots=True)
-class _Trigger:
-    user: str
-    issued: float
-    used: bool = False
 
 
 class People:
@@ -76,15 +37,15 @@ class People:
         retries: tuple[float, ...] = RETRIES,
     ) -> None:
         self.slash = slash
-        self.runs: OrderedDict[str, Run] = OrderedDict()
+        self.responses = responses
+        self.runs = Runs(state, sockets, journal)
+        self.triggers = Triggers(state)
+        self.events = Events(state, sockets, spawn, retries)
+        self.modals = Modals(state, sockets, self.runs, self.triggers, spawn)
         self._state = state
         self._sockets = sockets
-        self.responses = responses
         self._journal = journal
         self._spawn = spawn
-        self._retries = retries
-        self._triggers: OrderedDict[str, _Trigger] = OrderedDict()
-        self._numbers = itertools.count(1)
 
     # -- commands
 
@@ -97,7 +58,7 @@ class People:
         """
         user, channel = self._in_channel(user_id, channel_name)
         slash, _, rest = text.strip().partition(" ")
-        run = self._start(user, channel, text.strip(), silent=silent)
+        run = self.runs.begin(user.id, channel.id, text.strip(), silent=silent)
         if thread_ts is not None:
             return self._refuse(run, f"{slash} is not supported in threads. Sorry!", "not_supported_in_threads")
         if slash != self.slash:
@@ -115,7 +76,7 @@ class People:
             "api_app_id": ids.APP,
             "is_enterprise_install": "false",
             "response_url": self.responses.issue(run, kind="commands"),
-            "trigger_id": self._trigger(user.id),
+            "trigger_id": self.triggers.issue(user.id),
         }
         self._spawn(self._deliver_command(run, payload))
         return run
@@ -134,23 +95,21 @@ class People:
                 self._refuse(run, f"{payload['command']} failed with the error {refusal.code}", refusal.code)
                 return
             self.responses.answer(run, answer)
-        self._settle(run)
+        self.runs.settle(run)
 
     def _failed(self, run: Run, delivery: Delivery) -> None:
         """Neither commands nor clicks are sent again: the person is told, and may repeat it."""
-        error = "operation_timeout" if delivery.outcome == "ack_timeout" else "dispatch_failed"
+        error = error_of(delivery)
         command = run.said.partition(" ")[0]
         self._refuse(run, f"{command} failed with the error {error}", error)
 
     def _refuse(self, run: Run, notice: str, error: str) -> Run:
         """A line from Slackbot that only this person sees."""
-        run.error, run.notice = error, notice
         message = Message(
             run.channel, self._state.next_ts(), ids.SLACKBOT, words.escaped(notice), ephemeral_to=run.user, run=run.id
         )
         run.answers.append(message if run.silent else self._state.post(message))
-        self._settle(run)
-        return run
+        return self.runs.settle(run, error, notice)
 
     # -- clicks
 
@@ -167,38 +126,25 @@ class People:
         """Clicks what `clicks.find` finds; for a menu `value` says which option."""
         message = self._visible(user_id, ts, channel)
         user, home = self._in_channel(user_id, message.channel)
-        found = clicks.find(message, action, value, block)
-        run = self._start(user, home, f"click {action}")
+        found = clicks.find(message.blocks, action, value, block)
+        run = self.runs.begin(user.id, home.id, f"click {action}")
         if found.element.get("url"):
             run.notice = f"opens {found.element['url']}"
+        chosen = inputs.chosen(found.element, value)
         payload: Json = {
             "type": "block_actions",
-            "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": ids.TEAM},
-            "api_app_id": ids.APP,
-            "token": ids.VERIFICATION_TOKEN,
+            **shapes.interaction(user),
             "container": _container(message),
-            "trigger_id": self._trigger(user.id),
-            "team": {"id": ids.TEAM, "domain": ids.TEAM_DOMAIN},
-            "enterprise": None,
-            "is_enterprise_install": False,
+            "trigger_id": self.triggers.issue(user.id),
             "channel": {"id": home.id, "name": "directmessage" if home.is_im else home.name},
-            "state": {"values": clicks.state_values(message, found, value)},
+            "state": {"values": _values(message, found, chosen)},
             "response_url": self.responses.issue(run, kind="actions", original=message),
-            "actions": [clicks.action(found, value, self._state.next_ts())],
+            "actions": [clicks.action(found, chosen, self._state.next_ts())],
         }
         if message.ephemeral_to is None:
-            payload["message"] = clicks.original(self._state, message)
-        self._spawn(self._deliver_click(run, payload))
+            payload["message"] = shapes.message(self._state, message)
+        self._spawn(self.runs.deliver(run, payload))
         return run
-
-    async def _deliver_click(self, run: Run, payload: Json) -> None:
-        delivery = await self._sockets.deliver("interactive", payload)
-        if not delivery.acked:
-            run.error = "operation_timeout" if delivery.outcome == "ack_timeout" else "dispatch_failed"
-            run.notice = "This action didn't work. Muster did not answer in time."
-            if delivery.outcome == "no_socket":
-                run.notice = "This action didn't work. Muster is not connected."
-        self._settle(run)
 
     # -- messages
 
@@ -229,7 +175,7 @@ class People:
         if not channel.is_im:
             self._tell(channel, message, sent, edited=stamp)
             return message
-        self.event(
+        self.events.send(
             {
                 "type": "message",
                 "subtype": "message_changed",
@@ -265,25 +211,21 @@ class People:
         if message.thread_ts:
             event["thread_ts"] = message.thread_ts
         if channel.is_im:
-            self.event({**event, "channel_type": "im"})
+            self.events.send({**event, "channel_type": "im"})
         elif f"<@{ids.BOT_USER}>" in text and ids.BOT_USER in channel.members:
-            self.event({**event, "type": "app_mention"})
+            self.events.send({**event, "type": "app_mention"})
 
     def shortcut(self, user_id: str, callback_id: str, ts: str | None = None) -> Run:
         """Chooses a shortcut of the app: a global one, or one of a message's menu if `ts` is given."""
         message = None if ts is None else self._visible(user_id, ts, None)
         user, home = self._in_channel(user_id, message.channel if message else "@muster")
-        run = self._start(user, home, f"shortcut {callback_id}")
+        run = self.runs.begin(user.id, home.id, f"shortcut {callback_id}")
         payload: Json = {
             "type": "shortcut",
-            "token": ids.VERIFICATION_TOKEN,
+            **shapes.interaction(user),
             "action_ts": self._state.next_ts(),
-            "team": {"id": ids.TEAM, "domain": ids.TEAM_DOMAIN},
-            "user": {"id": user.id, "username": user.name, "team_id": ids.TEAM},
-            "is_enterprise_install": False,
-            "enterprise": None,
             "callback_id": callback_id,
-            "trigger_id": self._trigger(user.id),
+            "trigger_id": self.triggers.issue(user.id),
         }
         if message is not None:
             payload |= {
@@ -293,7 +235,7 @@ class People:
                 "message_ts": message.ts,
                 "message": shapes.message(self._state, message),
             }
-        self._spawn(self._deliver_click(run, payload))
+        self._spawn(self.runs.deliver(run, payload))
         return run
 
     def delete(self, ts: str) -> None:
@@ -303,80 +245,22 @@ class People:
             raise SlackError("message_not_found")
         self._state.remove(message)
 
-    def event(self, event: Json) -> None:
-        """Sends any event to the app, until it is acknowledged."""
-        payload = {
-            "token": ids.VERIFICATION_TOKEN,
-            "team_id": ids.TEAM,
-            "api_app_id": ids.APP,
-            "event": event,
-            "type": "event_callback",
-            "event_id": self._state.next_id("Ev"),
-            "event_time": int(self._state.clock()),
-            "authorizations": [
-                {
-                    "enterprise_id": None,
-                    "team_id": ids.TEAM,
-                    "user_id": ids.BOT_USER,
-                    "is_bot": True,
-                    "is_enterprise_install": False,
-                }
-            ],
-            "is_ext_shared_channel": False,
-            "event_context": self._state.next_id("4-"),
+    def open_app(self, user_id: str, tab: str) -> None:
+        """Opens the app's `home` or `messages`; the event tells what is on Home, if anything is."""
+        user, channel = self._in_channel(user_id, "@muster")
+        event: Json = {
+            "type": "app_home_opened",
+            "user": user.id,
+            "channel": channel.id,
+            "tab": tab,
+            "event_ts": self._state.next_ts(),
         }
-        self._spawn(self._deliver_event(payload))
-
-    async def _deliver_event(self, payload: Json) -> None:
-        """Events, and only events, are sent again until they are acknowledged."""
-        reason = ""
-        for attempt, pause in enumerate((0.0, *self._retries)):
-            await self._pause(pause)
-            delivery = await self._sockets.deliver("events_api", payload, retry_attempt=attempt, retry_reason=reason)
-            if delivery.acked:
-                return
-            reason = "timeout" if delivery.outcome == "ack_timeout" else "connection_failed"
-
-    async def _pause(self, seconds: float) -> None:
-        """Waits on the workspace's clock, which in a test may jump."""
-        due = self._state.clock() + seconds
-        while (left := due - self._state.clock()) > 0:  # noqa: ASYNC110  a clock has no event to wait for
-            await asyncio.sleep(min(left, 0.05))
-
-    # -- triggers
-
-    def _trigger(self, user: str) -> str:
-        trigger = f"{next(self._numbers)}.{int(self._state.clock())}.{self._state.next_id('trigger').lower()}"
-        self._triggers[trigger] = _Trigger(user, self._state.clock())
-        while len(self._triggers) > 5000:
-            self._triggers.popitem(last=False)
-        return trigger
-
-    def take_trigger(self, trigger_id: str) -> str:
-        """Whose trigger it is. Raises `invalid_trigger_id`, `expired_trigger_id` or `exchanged_trigger_id`."""
-        trigger = self._triggers.get(trigger_id)
-        if trigger is None:
-            raise SlackError("invalid_trigger_id")
-        if trigger.used:
-            raise SlackError("exchanged_trigger_id")
-        if self._state.clock() - trigger.issued > TRIGGER_LIVES:
-            raise SlackError("expired_trigger_id")
-        trigger.used = True
-        return trigger.user
+        home = self._state.surfaces.home(user.id)
+        if tab == "home" and home is not None:
+            event["view"] = shapes.view(home)
+        self.events.send(event)
 
     # -- parts
-
-    def _start(self, user: User, channel: Channel, said: str, *, silent: bool = False) -> Run:
-        run = Run(f"run-{next(self._numbers)}", user.id, channel.id, said, silent=silent)
-        self.runs[run.id] = run
-        while len(self.runs) > 5000:
-            self.runs.popitem(last=False)
-        self._journal.add("person", user=user.id, did=said, channel=channel.id, run=run.id)
-        return run
-
-    def _settle(self, run: Run) -> None:
-        run.settled.set()
-        self._state.changes.tell("run", facts=run.shape())
 
     def _in_channel(self, user_id: str, channel_name: str) -> tuple[User, Channel]:
         user = self._state.users.get(user_id)
@@ -408,3 +292,11 @@ def _container(message: Message) -> Json:
     if message.thread_ts:
         container["thread_ts"] = message.thread_ts
     return container
+
+
+def _values(message: Message, clicked: clicks.Found, chosen: Json) -> inputs.Values:
+    """`state.values`: the menus of the message, as they stand after the click."""
+    values = inputs.values(message.blocks)
+    if clicked.element["type"] in inputs.KINDS:
+        values[clicked.block["block_id"]][clicked.element["action_id"]] = chosen
+    return values

@@ -15,7 +15,7 @@ from sandbox.workspace.errors import SlackError
 from sandbox.workspace.state import Message, State
 
 if TYPE_CHECKING:
-    from sandbox.workspace.people import Run
+    from sandbox.workspace.runs import Run
 
 Json = dict[str, Any]
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from sandbox.workspace import ids
 from sandbox.workspace.control import Control, stopped
 from sandbox.workspace.errors import SlackError
+from sandbox.workspace.events import RETRIES
 from sandbox.workspace.faults import Faults
 from sandbox.workspace.files import LARGEST, Files
 from sandbox.workspace.handle import Handle
@@ -23,7 +24,7 @@ from sandbox.workspace.journal import Journal
 from sandbox.workspace.limits import RateLimiter, RateLimits
 from sandbox.workspace.live import Live
 from sandbox.workspace.methods import Api
-from sandbox.workspace.people import RETRIES, People
+from sandbox.workspace.people import People
 from sandbox.workspace.responses import ResponseUrls
 from sandbox.workspace.socket_mode import SocketMode
 from sandbox.workspace.state import Clock, State

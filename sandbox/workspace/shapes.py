@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sandbox.workspace import ids
-from sandbox.workspace.state import Blocks, Channel, File, Group, Message, State, User
+
+if TYPE_CHECKING:
+    from sandbox.workspace.state import Blocks, Channel, File, Group, Message, State, User
+    from sandbox.workspace.surfaces import View
 
 Json = dict[str, Any]
 
@@ -18,8 +21,9 @@ def with_ids(state: State, blocks: Blocks) -> Blocks:
         copy = {**block, "block_id": block.get("block_id") or state.next_id("b")}
         if isinstance(copy.get("elements"), list) and copy.get("type") == "actions":
             copy["elements"] = [_with_action_id(state, element) for element in copy["elements"]]
-        if isinstance(copy.get("accessory"), dict):
-            copy["accessory"] = _with_action_id(state, copy["accessory"])
+        for key in ("accessory", "element"):
+            if isinstance(copy.get(key), dict):
+                copy[key] = _with_action_id(state, copy[key])
         complete.append(copy)
     return complete
 
@@ -191,6 +195,49 @@ def bot() -> Json:
         "team_id": ids.TEAM,
         "icons": {},
     }
+
+
+def interaction(user: User) -> Json:
+    """What every payload of an interaction begins with."""
+    return {
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": ids.TEAM},
+        "api_app_id": ids.APP,
+        "token": ids.VERIFICATION_TOKEN,
+        "team": {"id": ids.TEAM, "domain": ids.TEAM_DOMAIN},
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }
+
+
+def view(found: View) -> Json:
+    """A view as views.open returns it and payloads repeat it."""
+    content = found.content
+    return {
+        "id": found.id,
+        "team_id": ids.TEAM,
+        "type": content["type"],
+        "blocks": found.blocks,
+        "private_metadata": content.get("private_metadata") or "",
+        "callback_id": content.get("callback_id") or "",
+        "state": {"values": found.values},
+        "hash": found.hash,
+        "title": content.get("title"),
+        "clear_on_close": bool(content.get("clear_on_close")),
+        "notify_on_close": bool(content.get("notify_on_close")),
+        "close": content.get("close"),
+        "submit": content.get("submit"),
+        "previous_view_id": found.previous,
+        "root_view_id": found.root,
+        "app_id": ids.APP,
+        "external_id": content.get("external_id") or "",
+        "app_installed_team_id": ids.TEAM,
+        "bot_id": ids.BOT,
+    }
+
+
+def seen_view(found: View) -> Json:
+    """A view as the control API shows it: with its errors, and what the person was told."""
+    return {**view(found), "user": found.user, "errors": found.errors, "trouble": found.trouble}
 
 
 def seen(state: State, found: Message) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.workspace import ids
 from sandbox.workspace.changes import Changes
+from sandbox.workspace.surfaces import Surfaces
 
 Blocks = list[dict[str, Any]]
 Clock = Callable[[], float]
@@ -111,7 +112,7 @@ class State:
         self.channels: dict[str, Channel] = {}
         self.ephemerals: OrderedDict[str, Message] = OrderedDict()
         self.read: dict[tuple[str, str], str] = {}
-        self.views: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self.surfaces = Surfaces(self)
         self.files: OrderedDict[str, File] = OrderedDict()
         self._kept_messages = kept_messages
         self._last_ts = 0
@@ -222,12 +223,13 @@ class State:
         self.changes.tell("deleted", message)
 
     def clear(self) -> None:
-        """Forgets every message; people and channels stay."""
+        """Forgets every message and view; people and channels stay."""
         for channel in self.channels.values():
             channel.messages.clear()
             channel.threads.clear()
         self.ephemerals.clear()
         self.read.clear()
+        self.surfaces.clear()
         self.changes.tell("channels")
 
 

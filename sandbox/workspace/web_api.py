@@ -12,11 +12,12 @@ from email.utils import formatdate
 from aiohttp import web
 
 from sandbox.workspace import (
-    chat,  # noqa: F401  registers its methods, as the next three do
+    chat,  # noqa: F401  registers its methods, as those with the same mark do
     conversations,  # noqa: F401
     directory,  # noqa: F401
     files,  # noqa: F401
     ids,
+    views,  # noqa: F401
 )
 from sandbox.workspace.errors import SlackError, rate_limited
 from sandbox.workspace.faults import Fault, Faults

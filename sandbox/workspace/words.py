@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from sandbox.workspace.state import State
+if TYPE_CHECKING:
+    from sandbox.workspace.state import State
 
 _REFERENCE = re.compile(r"(?<![\w<])([@#])([A-Za-z0-9][\w.-]*)")
 _URL = re.compile(r"(?<![<|\w])(https?://[^\s<>|]+)")

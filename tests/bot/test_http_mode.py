@@ -17,7 +17,7 @@ from bot import slack_http
 from bot.app import Muster
 from fleet.settings import Settings
 from sandbox.workspace import BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
-from sandbox.workspace.people import Run
+from sandbox.workspace.runs import Run
 from tests.brokers import RunningBroker, embedded_broker
 from tests.conftest import NOW, settings_for
 
@@ -76,7 +76,7 @@ async def post(address: str, body: str, headers: dict[str, str]) -> tuple[int, s
 def typed(ws: Workspace, text: str) -> str:
     """The form that Slack posts for a slash command."""
     run = Run("run-http", OPERATOR, FLEET_OPS, f"/fleet {text}")
-    ws.people.runs[run.id] = run
+    ws.people.runs.by_id[run.id] = run
     form = {
         "command": "/fleet",
         "text": text,

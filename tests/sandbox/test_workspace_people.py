@@ -7,7 +7,6 @@ from typing import Any
 import aiohttp
 import pytest
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.workspace import APPROVER1, FLEET_OPS, OPERATOR, RANDOM, VIEWER, SlackError, Workspace
@@ -202,26 +201,6 @@ async def test_a_response_url_refuses_what_slack_refuses(app: AsyncApp, ws: Work
     assert (status, body["error"]) == (400, "invalid_blocks")
     await ws.inject("response_url", status=500)
     assert (await post(url, text="x"))[0] == 500
-
-
-async def test_a_trigger_opens_one_view_within_three_seconds(
-    app: AsyncApp, client: AsyncWebClient, ws: Workspace, connect: Any, clock: Any
-) -> None:
-    bodies = keeping(app, "command", "/fleet")
-    await connect()
-    for _ in range(2):
-        await ws.command(OPERATOR, FLEET_OPS, "status", wait=0)
-    view = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": [{"type": "divider"}]}
-    opened = await client.views_open(trigger_id=bodies[0]["trigger_id"], view=view)
-    assert opened["view"]["id"] in ws.state.views
-    clock.forward(4)
-    for trigger, error in (
-        (bodies[0]["trigger_id"], "exchanged_trigger_id"),
-        (bodies[1]["trigger_id"], "expired_trigger_id"),
-        ("nonsense", "invalid_trigger_id"),
-    ):
-        with pytest.raises(SlackApiError, match=error):
-            await client.views_open(trigger_id=trigger, view=view)
 
 
 async def test_a_direct_message_is_an_event_and_is_answered_there(app: AsyncApp, ws: Workspace, connect: Any) -> None:

@@ -95,10 +95,6 @@ def test_what_is_too_much_is_refused_with_its_place(blocks: list[Any], finding: 
     assert any(finding in line for line in raised.value.body["response_metadata"]["messages"])
 
 
-def test_a_view_may_have_a_hundred_blocks() -> None:
-    rules.check_blocks([section()] * 100, limit=rules.VIEW_BLOCKS)
-
-
 def test_text_ends_at_forty_thousand_characters() -> None:
     rules.check_text("x" * 40_000)
     with pytest.raises(SlackError, match="msg_too_long"):
