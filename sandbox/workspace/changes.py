@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`kind` is message, deleted, run, surfaces, channels, socket or journal. `facts` with a `user` are that person's."""
+    """`kind` is message, deleted, run, surfaces, groups, channels or socket. `facts` with a `user` are theirs alone."""
 
     number: int
     kind: str

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 VERBS = frozenset(
     (
-        *("overview", "hints", "seed", "clear", "inject", "faults", "limits", "disconnect"),
+        *("overview", "hints", "seed", "group", "clear", "inject", "faults", "limits", "disconnect"),
         *("journal", "messages", "changed", "acted", "channel_id", "connections", "answers"),
         *("command", "click", "write", "edit", "shortcut", "event", "delete", "mark_read"),
         *("surfaces", "fill", "submit", "close", "open_app"),
@@ -68,7 +68,7 @@ class Control:
     # -- the workspace
 
     async def overview(self, user: str) -> Json:
-        """What one person sees before any message: channels with unread counts, people, groups."""
+        """What one person sees before any message: channels with unread counts, people, groups, modals and Home."""
         state = self._state
         if user not in state.users:
             raise SlackError("user_not_found")
@@ -78,11 +78,12 @@ class Control:
             "user": user,
             "personas": [one.id for one in state.users.values() if not one.is_bot],
             "users": {one.id: {"name": one.name, "real_name": one.real_name} for one in state.users.values()},
-            "groups": {one.id: {"handle": one.handle, "users": one.users} for one in state.groups.values()},
+            "groups": self._groups(),
             "channels": [self._listed(channel, user) for channel in mine],
             "slash": self._people.slash,
             "connections": self._sockets.count,
             "change": state.changes.number,
+            **state.surfaces.seen(user),
         }
 
     async def hints(self, user: str, timeout: float = 3.0) -> list[Json]:
@@ -129,6 +130,25 @@ class Control:
         for channel in channels:
             self._state.add_channel(Channel(**{"members": [*ids.PERSONAS, ids.BOT_USER], **channel}))
         return {}
+
+    async def group(self, group: str, add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[str]:
+        """Changes who is in a user group; its members afterwards."""
+        found = self._state.group(group)
+        if found is None:
+            raise SlackError("no_such_subteam")
+        if unknown := [user for user in add if user not in self._state.users]:
+            raise SlackError("user_not_found", extra={"detail": ", ".join(unknown)})
+        found.users = [user for user in dict.fromkeys([*found.users, *add]) if user not in remove]
+        found.updated = int(self._state.clock())
+        self._state.changes.tell("groups", facts={"groups": self._groups()})
+        return found.users
+
+    def _groups(self) -> Json:
+        return {
+            one.id: {"handle": one.handle, "name": one.name, "users": one.users}
+            for one in self._state.groups.values()
+            if not one.disabled
+        }
 
     async def clear(self, journal: bool = True, faults: bool = True) -> Json:
         """Forgets the messages, and the journal, the faults and the spent rate limits too."""

@@ -51,7 +51,7 @@ def members(api: Api, args: Arguments) -> Json:
 def open_channel(api: Api, args: Arguments) -> Json:
     """Direct messages with one person; there are no group conversations here."""
     if args.text("channel"):
-        channel = api.channel(args)
+        channel, known = api.channel(args), True
     else:
         users = [user for user in args.text("users").split(",") if user]
         if not users:
@@ -60,9 +60,12 @@ def open_channel(api: Api, args: Arguments) -> Json:
             raise SlackError("not_enough_users", extra={"detail": "the sandbox opens one-to-one conversations only"})
         if users[0] not in api.state.users:
             raise SlackError("user_not_found")
+        if api.state.users[users[0]].is_bot:
+            raise SlackError("cannot_dm_bot")
+        known = f"D{users[0][1:]}" in api.state.channels
         channel = api.state.im(users[0])
-    whole = args.flag("return_im")
-    return {"channel": shapes.channel(api.state, channel) if whole else {"id": channel.id}}
+    shape = shapes.channel(api.state, channel) if args.flag("return_im") else {"id": channel.id}
+    return {"channel": shape, **({"no_op": True, "already_open": True} if known else {})}
 
 
 def _between(message: Message, args: Arguments) -> bool:

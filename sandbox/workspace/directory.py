@@ -60,14 +60,15 @@ def lookup_by_email(api: Api, args: Arguments) -> Json:
 
 @method("usergroups.list", scope="usergroups:read")
 def group_list(api: Api, args: Arguments) -> Json:
-    with_users = args.flag("include_users")
-    return {"usergroups": [shapes.group(found, with_users=with_users) for found in api.state.groups.values()]}
+    users, count = args.flag("include_users"), args.flag("include_count")
+    found = [one for one in api.state.groups.values() if args.flag("include_disabled") or not one.disabled]
+    return {"usergroups": [shapes.group(one, users=users, count=count) for one in found]}
 
 
 @method("usergroups.users.list", scope="usergroups:read")
 def group_users(api: Api, args: Arguments) -> Json:
     found = api.state.groups.get(args.text("usergroup"))
-    if found is None:
+    if found is None or (found.disabled and not args.flag("include_disabled")):
         raise SlackError("no_such_subteam")
     return {"users": list(found.users)}
 

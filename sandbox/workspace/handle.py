@@ -31,6 +31,11 @@ class Handle(ABC):
         (`id, name, real_name, email?`) and groups (`id, handle, name, users`)."""
         await self.call("seed", channels=list(channels), users=list(users), groups=list(groups))
 
+    async def group(self, group: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> list[str]:
+        """Changes who is in a user group, by id or `@handle`; its members afterwards. The app is not told."""
+        found: list[str] = await self.call("group", group=group, add=list(add), remove=list(remove))
+        return found
+
     async def clear(self, *, journal: bool = True, faults: bool = True) -> None:
         """Forgets all messages, and the journal, faults and spent rate limits."""
         await self.call("clear", journal=journal, faults=faults)

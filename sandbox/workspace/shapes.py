@@ -171,17 +171,23 @@ def user(found: User) -> Json:
     }
 
 
-def group(found: Group, *, with_users: bool) -> Json:
+def group(found: Group, *, users: bool, count: bool) -> Json:
     shape: Json = {
         "id": found.id,
         "team_id": ids.TEAM,
         "is_usergroup": True,
+        "is_subteam": True,
         "name": found.name,
+        "description": "",
         "handle": found.handle,
-        "date_delete": 0,
-        "user_count": len(found.users),
+        "is_external": False,
+        "date_create": 0,
+        "date_update": found.updated,
+        "date_delete": found.updated if found.disabled else 0,
     }
-    return shape | ({"users": list(found.users)} if with_users else {})
+    if users:
+        shape["users"] = list(found.users)
+    return shape | ({"user_count": len(found.users)} if count else {})
 
 
 def bot() -> Json:

@@ -32,10 +32,14 @@ class User:
 
 @dataclass(slots=True)
 class Group:
+    """A user group; a disabled one is not listed and has no members for those who ask."""
+
     id: str
     handle: str
     name: str
     users: list[str]
+    disabled: bool = False
+    updated: int = 0
 
 
 @dataclass(slots=True)
@@ -141,6 +145,11 @@ class State:
         home = self.channels.get(channel)
         found = home.messages.get(ts) if home else None
         return None if found is None or found.deleted else found
+
+    def group(self, name: str) -> Group | None:
+        """By id, or by `@handle` or `handle`."""
+        bare = name.removeprefix("@")
+        return self.groups.get(name) or next((one for one in self.groups.values() if one.handle == bare), None)
 
     def anywhere(self, ts: str) -> Message | None:
         """A message or ephemeral message by its ts alone: a ts is unique in the whole workspace."""

@@ -129,6 +129,25 @@ async def test_an_event_is_sent_again_at_once_after_a_minute_and_after_five(
         assert len({one["envelope_id"] for one in seen}) == 4
 
 
+async def test_what_happened_while_the_app_was_away_arrives_when_it_is_back(
+    app: AsyncApp, ws: Workspace, connect: Any, clock: Any
+) -> None:
+    heard: list[str] = []
+
+    @app.event("message")
+    async def message(event: Any, say: Any) -> None:
+        heard.append(event["text"])
+
+    await ws.write(OPERATOR, "@muster", "hello?")
+    await until(ws, "envelope", lambda entry: entry["outcome"] == "no_socket", count=2)
+    await connect()
+    clock.forward(60)
+    await until(ws, "envelope", lambda entry: entry["outcome"] == "acked")
+    assert heard == ["hello?"]
+    last = (await ws.journal(kind="envelope"))[-1]
+    assert (last["retry_attempt"], last["retry_reason"]) == (2, "connection_failed")
+
+
 async def test_an_acknowledged_event_is_not_sent_again(app: AsyncApp, ws: Workspace, connect: Any) -> None:
     heard: list[str] = []
 

@@ -16,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from sandbox.workspace import (
     APP_TOKEN,
+    APPROVER1,
+    APPROVER2,
     BOT_TOKEN,
     BOT_USER,
     FLEET_OPS,
@@ -24,6 +26,7 @@ from sandbox.workspace import (
     OPERATOR,
     RANDOM,
     VIEWER,
+    SlackError,
     Workspace,
 )
 
@@ -147,6 +150,32 @@ async def test_a_direct_message_goes_to_the_person_alone(client: AsyncWebClient,
     assert posted["channel"] == opened
     assert opened in [one["id"] for one in (await ws.overview(ONCALL))["channels"]]
     assert opened not in [one["id"] for one in (await ws.overview(OPERATOR))["channels"]]
+
+
+async def test_a_conversation_with_a_person_is_opened_once(client: AsyncWebClient) -> None:
+    assert "already_open" not in (await client.conversations_open(users=ONCALL))
+    again = await client.conversations_open(users=ONCALL, return_im=True)
+    assert (again["already_open"], again["channel"]["user"]) == (True, ONCALL)
+    assert await refusal(client.conversations_open(users=BOT_USER)) == "cannot_dm_bot"
+    assert await refusal(client.conversations_open(users="U0NOBODY")) == "user_not_found"
+
+
+async def test_who_is_in_a_user_group_changes(client: AsyncWebClient, ws: Workspace) -> None:
+    assert await ws.group("@approvers", add=[ONCALL], remove=[APPROVER1]) == [APPROVER2, ONCALL]
+    assert (await client.usergroups_users_list(usergroup=GROUP_APPROVERS))["users"] == [APPROVER2, ONCALL]
+    listed = (await client.usergroups_list(include_users=True, include_count=True))["usergroups"]
+    assert [(one["handle"], one["user_count"]) for one in listed] == [("oncall", 1), ("approvers", 2)]
+    assert "users" not in (await client.usergroups_list())["usergroups"][0]
+    for group, users, error in (("@nobody", [], "no_such_subteam"), ("@approvers", ["U0NO"], "user_not_found")):
+        with pytest.raises(SlackError, match=error):
+            await ws.group(group, add=users)
+
+
+async def test_a_disabled_user_group_is_not_listed(client: AsyncWebClient, ws: Workspace) -> None:
+    await ws.seed(groups=[{"id": "S0OLD", "handle": "old", "name": "Old", "users": [ONCALL], "disabled": True}])
+    assert "old" not in [one["handle"] for one in (await client.usergroups_list())["usergroups"]]
+    assert await refusal(client.usergroups_users_list(usergroup="S0OLD")) == "no_such_subteam"
+    assert (await client.usergroups_users_list(usergroup="S0OLD", include_disabled=True))["users"] == [ONCALL]
 
 
 async def test_an_ephemeral_message_is_seen_by_one_person(client: AsyncWebClient, ws: Workspace) -> None:
