@@ -1,6 +1,6 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, config, dashboard, device, drift, fleet, group
+from commands import alert, approve, config, dashboard, device, drift, fleet, group
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -32,4 +32,10 @@ ALL: tuple[AnyCommand, ...] = (
     alert.investigate,
     alert.snooze,
     alert.resolve,
+    approve.list_pending,
+    approve.show,
+    approve.yes,
+    approve.no,
+    approve.cancel,
+    approve.break_glass,
 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from commands import approve
 from commands.spec import Call, command
 from fleet import certificate
-from fleet.alert import AlertKind
+from fleet.approval import plan_for
 from fleet.drift import is_online
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import alert_devices, audit, dashboards, devices, drift, operations
+from storage import approvals, dashboards, devices, drift, operations
 
 _HISTORY = 5
 _LONGEST_SITE = 128
@@ -71,21 +72,13 @@ def _ends_soon(not_after: datetime | None, call: Call) -> bool:
 
 @command("device move", role=Role.OPERATOR, example="device move dev-1 bergen")
 async def move(call: Call, device: str, site: str) -> Message:
-    """Say that a device belongs to another site from now on. An alert about where it stands is resolved."""
+    """Let a device belong to another site from now on. An alert about where it stands is resolved."""
     if not site or len(site) > _LONGEST_SITE:
         raise BadInput(f"The name of a site has 1 to {_LONGEST_SITE} characters; this one has {len(site)}.")
     async with call.db.begin() as session:
-        before = await devices.move(session, device, site)
+        before = (await devices.get(session, device)).site
         if before == site:
             raise Refused(f"{device} belongs to {site} already. Nothing was changed.")
-        edit_every = call.settings.alerts.edit_every
-        resolved = await alert_devices.resolve_for(
-            session, AlertKind.LOCATION, [device], call.person.id, call.now, edit_every
-        )
-        told = {"from": before, "to": site}
-        await audit.add(session, call.now, call.person.id, "device.moved", device, told)
-    return Message(
-        template="device/moved",
-        data={"device_id": device, "before": before, "site": site, "resolved": resolved},
-        buttons=(Button(text="Show device", run=f"device show {device}"),),
-    )
+        plan = plan_for("device.move", f"Move {device} to {site}", {"site": site}, [device], [before, site])
+        approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings)
+    return approve.asked(approval)

@@ -25,12 +25,14 @@ class FleetError(Exception):
 class BadInput(FleetError):
     """The words, flags, selector or file cannot be read as they stand.
 
-    `suggestion` is a whole corrected command line (without the root `/fleet`), when there is an obvious one.
+    `suggestion` is a whole corrected command line (without the root `/fleet`), when there is an obvious one. `field` is
+    the field of a form that it is about: who filled it in sees the text there.
     """
 
-    def __init__(self, text: str, suggestion: str | None = None) -> None:
+    def __init__(self, text: str, suggestion: str | None = None, field: str | None = None) -> None:
         super().__init__(text)
         self.suggestion = suggestion
+        self.field = field
 
 
 class NotFound(FleetError):

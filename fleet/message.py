@@ -7,7 +7,7 @@ had typed it. So a button can never do what its presser may not.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _QUOTABLE = re.compile(r"\w[\w .:/,()+#'-]*")
+
+
+_CURLY = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), "\\": "\\\\"})
+
+
+def quoted(text: str) -> str:
+    """Any text as one quoted word of a command line, for what a person wrote into a form.
+
+    Curly quotes are made straight here, before the quotes inside are marked: reading a line does so too.
+    """
+    return '"' + text.translate(_CURLY).replace('"', '\\"') + '"'
 
 
 def word(text: str) -> str | None:
@@ -44,7 +55,8 @@ class Audience(StrEnum):
 class Button(BaseModel):
     """One button. `run` is a command line without the root, at most 2,000 characters: `alert ack al-01J…`.
 
-    With `replaces` the answer takes the place of the message that the button stands in: a page that is turned.
+    With `replaces` the answer takes the place of the message that the button stands in: a page that is turned. With
+    `form` its line is answered with a form (`Message.form`): a modal opens at once, and shows it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +66,47 @@ class Button(BaseModel):
     style: Style = Style.PLAIN
     confirm: str | None = Field(default=None, max_length=300)
     replaces: bool = False
+    form: bool = False
+
+
+class TextField(BaseModel):
+    """One text input. Its value becomes a word of the line, or with `flag` a flag: `--reason "…"`; empty ones neither.
+
+    `least` and `most` are numbers of characters.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z-]{0,49}$")
+    label: str = Field(max_length=150)
+    hint: str = Field(default="", max_length=150)
+    flag: bool = False
+    optional: bool = False
+    several_lines: bool = False
+    least: int = Field(default=0, ge=0, le=3000)
+    most: int = Field(default=1000, ge=1, le=3000)
+
+
+class Form(BaseModel):
+    """What is asked in a modal. Submitting runs `run` with the values of the fields behind it, as a button does.
+
+    The message that a form comes with is its introduction. A `BadInput` with a `field` is shown at that field, and the
+    form stays open; any other answer takes its place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field(max_length=24)
+    run: str = Field(max_length=2000)
+    fields: tuple[TextField, ...] = Field(min_length=1, max_length=10)
+    submit: str = Field(default="Submit", max_length=24)
+
+    def line(self, values: Mapping[str, str]) -> str:
+        """The command line, given what was written into each field."""
+        written = [(each, values.get(each.name, "").strip()) for each in self.fields]
+        flags = [f"--{each.name} {quoted(text)}" for each, text in written if text and each.flag]
+        words = [quoted(text) for each, text in written if text and not each.flag]
+        return " ".join([self.run, *flags, *words])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +128,7 @@ class Message(BaseModel):
     `data` holds JSON values and aware datetimes only, so that a message can wait in the outbox and be rendered by
     another process: there a datetime arrives as ISO 8601 text, and templates show both with the `when` filter.
     A `file` does not wait: it goes with the answer of a command, and its template is told of it as `file` (its `name`,
-    `rows`, whether it was `cut`, the channel `where` it is).
+    `rows`, whether it was `cut`, the channel `where` it is). A `form` is asked in a modal, where one can be opened.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -84,4 +137,5 @@ class Message(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     buttons: tuple[Button, ...] = ()
     audience: Audience = Audience.CALLER
+    form: Form | None = None
     file: SkipValidation[File | None] = Field(default=None, exclude=True)

@@ -1,5 +1,6 @@
 """Work that happens by itself. Each job is one line in `ALL`; what devices say comes through `jobs.inbox`."""
 
+from jobs.approvals import remind_or_expire, start
 from jobs.certificates import expiry
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
@@ -21,6 +22,8 @@ ALL: tuple[Job, ...] = (
     escalate,
     wake_up,
     call_people,
+    remind_or_expire,
+    start,
     post,
     tidy,
 )

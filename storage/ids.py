@@ -1,6 +1,7 @@
 """Our own ids: time-ordered text, also used as MQTT correlation ids and in buttons.
 
-`al-01K9X…` is an alert, `op-…` an operation, `dc-…` a drift case, `au-…` an audit entry, `ob-…` an outbox row.
+`al-01K9X…` is an alert, `ap-…` an approval, `op-…` an operation, `dc-…` a drift case, `au-…` an audit entry, `ob-…` an
+outbox row.
 """
 
 from __future__ import annotations

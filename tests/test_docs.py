@@ -36,6 +36,8 @@ def shown(value: Any) -> str:
         return span(value)
     if value in (None, "", ()):
         return "empty"
+    if isinstance(value, tuple) and isinstance(value[0], Section):
+        return "as in app.yaml"
     secret = getattr(value, "get_secret_value", None)
     return str(secret() if secret else value)
 

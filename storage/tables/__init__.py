@@ -13,6 +13,10 @@ from storage.tables.alerts import Alert as Alert
 from storage.tables.alerts import AlertDevice as AlertDevice
 from storage.tables.alerts import alert_devices as alert_devices
 from storage.tables.alerts import alerts as alerts
+from storage.tables.approvals import Approval as Approval
+from storage.tables.approvals import ApprovalDecision as ApprovalDecision
+from storage.tables.approvals import approval_decisions as approval_decisions
+from storage.tables.approvals import approvals as approvals
 from storage.tables.audit import AuditEntry as AuditEntry
 from storage.tables.audit import AuditHead as AuditHead
 from storage.tables.audit import AuditSubject as AuditSubject

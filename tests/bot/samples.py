@@ -339,8 +339,6 @@ _NEVER = {
 
 DEVICE = {
     "device/show": _said("device/show", **_DEVICE),
-    "device/moved": _said("device/moved", device_id="dev-1", before="oslo", site="New York", resolved=1),
-    "device/moved.from-nowhere": _said("device/moved", device_id="dev-1", before="", site="oslo", resolved=0),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }
 
@@ -381,6 +379,98 @@ DASHBOARD = {
         "dashboard/added", name="pumps", url="https://grafana.example.com/d/7", selector="model:pump"
     ),
     "dashboard/removed": _said("dashboard/removed", name="pumps"),
+}
+
+_REQUEST = {
+    "approval_id": "ap-01KM3Z6T0000000000000ABCDEF",
+    "state": "pending",
+    "operation": "bulk.decommission",
+    "title": "Decommission 1,200 devices at oslo",
+    "count": 1200,
+    "sites": ["oslo", "bergen"],
+    "devices": [f"dev-{number}" for number in range(1, 11)],
+    "needed": 2,
+    "role": "approver",
+    "type_count": True,
+    "requested_by": "U0ANN",
+    "requested_at": AGO[90],
+    "expires_at": NOW + timedelta(hours=2),
+    "approved_by": ["U0BOB"],
+    "glass_broken": False,
+    "ended_by": "",
+    "ended_at": None,
+    "reason": "",
+    "error": "",
+    "may_approve": ["S0APPROVERS", "U0BOB", "U0CAT"],
+}
+_ONE = _REQUEST | {
+    "operation": "device.move",
+    "title": "Move dev-1 to bergen",
+    "count": 1,
+    "sites": [],
+    "devices": ["dev-1"],
+    "needed": 1,
+    "type_count": False,
+    "approved_by": [],
+}
+_REJECTED = {"state": "rejected", "ended_by": "U0CAT", "ended_at": AGO[1], "reason": HOSTILE}
+_GLASS = {"glass_broken": True, "ended_by": "U0CAT", "ended_at": AGO[1], "reason": "The valve leaks."}
+_ALL_SAID = {"approved_by": ["U0BOB", "U0CAT"], "ended_by": "U0CAT", "ended_at": AGO[1]}
+_DETAILS = {"now": NOW, "params": [["site", HOSTILE]], "plan_sha256": "5f" * 32}
+
+APPROVE = {
+    "approve/request": _said(
+        "approve/request",
+        Button(text="Approve", run="approve yes ap-01", style=Style.PRIMARY),
+        Button(text="Reject", run="approve no ap-01", style=Style.DANGER),
+        Button(text="Show", run="approve show ap-01"),
+        **_REQUEST,
+    ),
+    "approve/request.one": _said("approve/request", **_ONE | {"may_approve": []}),
+    "approve/request.hostile": _said("approve/request", **_ONE | {"title": HOSTILE, "sites": [HOSTILE]}),
+    "approve/request.many-sites": _said(
+        "approve/request",
+        **_REQUEST
+        | {"sites": [f"site-{number}" for number in range(12)], "devices": [], "count": 20_000}
+        | {"may_approve": [f"U0{number:03}" for number in range(12)], "approved_by": []},
+    ),
+    "approve/request.rejected": _said("approve/request", **_REQUEST | _REJECTED),
+    "approve/request.expired": _said("approve/request", **_REQUEST | {"state": "expired"}),
+    "approve/request.cancelled": _said("approve/request", **_REQUEST | {"state": "cancelled", "ended_by": "U0ANN"}),
+    "approve/request.approved": _said("approve/request", **_REQUEST | _ALL_SAID | {"state": "approved"}),
+    "approve/request.started": _said("approve/request", **_REQUEST | _ALL_SAID | {"state": "started"}),
+    "approve/request.glass": _said("approve/request", **_REQUEST | _GLASS | {"state": "started"}),
+    "approve/request.failed": _said("approve/request", **_ONE | {"state": "failed", "error": HOSTILE}),
+    "approve/asked": _said("approve/asked", Button(text="Show", run="approve show ap-01"), **_REQUEST),
+    "approve/asked.at-once": _said("approve/asked", **_ONE | {"state": "approved", "needed": 0}),
+    "approve/decided": _said("approve/decided", Button(text="Show", run="approve show ap-01"), **_REQUEST),
+    "approve/decided.approved": _said("approve/decided", **_REQUEST | _ALL_SAID | {"state": "approved"}),
+    "approve/decided.glass": _said("approve/decided", **_REQUEST | _GLASS | {"state": "approved"}),
+    "approve/decided.rejected": _said("approve/decided", **_REQUEST | _REJECTED),
+    "approve/decided.cancelled": _said("approve/decided", **_REQUEST | {"state": "cancelled", "ended_by": "U0ANN"}),
+    "approve/outcome": _said("approve/outcome", **_REQUEST | _ALL_SAID | {"state": "started"}),
+    "approve/outcome.glass": _said("approve/outcome", **_REQUEST | _GLASS | {"state": "started"}),
+    "approve/outcome.rejected": _said("approve/outcome", **_REQUEST | _REJECTED),
+    "approve/outcome.expired": _said("approve/outcome", **_REQUEST | {"state": "expired"}),
+    "approve/outcome.failed": _said("approve/outcome", **_ONE | {"state": "failed", "error": HOSTILE}),
+    "approve/reminder": _said("approve/reminder", **_REQUEST),
+    "approve/glass": _said(
+        "approve/glass", title="Move dev-1", by="U0CAT", reason=HOSTILE, approval_id=_REQUEST["approval_id"]
+    ),
+    "approve/list": _said(
+        "approve/list",
+        Button(text="Show: Move dev-1 to bergen", run="approve show ap-01"),
+        now=NOW,
+        total=12,
+        rows=[_REQUEST, _ONE | {"title": HOSTILE}],
+    ),
+    "approve/list.empty": _said("approve/list", now=NOW, total=0, rows=[]),
+    "approve/show": _said(
+        "approve/show",
+        **_REQUEST | _DETAILS | _REJECTED,
+        decisions=[["U0BOB", "approve", AGO[3], ""], ["U0CAT", "reject", AGO[1], HOSTILE]],
+    ),
+    "approve/show.glass": _said("approve/show", **_ONE | _DETAILS | _GLASS | {"error": HOSTILE}, decisions=[]),
 }
 
 _CASE = {
@@ -530,4 +620,15 @@ FLEET = {
     ),
 }
 
-SAMPLES: dict[str, Message] = {**PROBLEM, **HELP, **ALERT, **CONFIG, **DEVICE, **DRIFT, **FLEET, **GROUP, **DASHBOARD}
+SAMPLES: dict[str, Message] = {
+    **PROBLEM,
+    **HELP,
+    **ALERT,
+    **APPROVE,
+    **CONFIG,
+    **DASHBOARD,
+    **DEVICE,
+    **DRIFT,
+    **FLEET,
+    **GROUP,
+}

@@ -142,13 +142,15 @@ async def test_accepting_the_new_site_moves_the_device_and_resolves_the_alert(ho
     assert accept.run == "device move dev-1 bergen"
     assert "needs the role operator" in await refused(house, accept.run, VIC)
     answer = await types(house, accept.run)
-    assert (answer.template, answer.data["resolved"]) == ("device/moved", 1)
+    assert (answer.template, answer.data["state"]) == ("approve/asked", "approved")
+    await house.settle()
     assert ((await device(house)).site, (await device(house)).site_streak) == ("bergen", 0)
     [alert] = await alerts_in(house)
     assert (alert.state, alert.resolved_by) == (AlertState.RESOLVED, "U0ANN")
     async with house.db.read() as session:
         [entry] = await session.scalars(select(AuditEntry).where(AuditEntry.action == "device.moved"))
-    assert (entry.actor, entry.data) == ("U0ANN", {"from": "oslo", "to": "bergen"})
+    assert (entry.actor, entry.subject) == ("U0ANN", "dev-1")
+    assert (entry.data["from"], entry.data["to"]) == ("oslo", "bergen")
     await says(house, *["bergen"] * 5)
     assert len(await alerts_in(house)) == 1
     assert "belongs to bergen already" in await refused(house, accept.run)

@@ -8,6 +8,7 @@ import aiomqtt
 import pytest
 
 import commands
+from fleet.roles import Role
 from sandbox.workspace import APPROVER1, FLEET_OPS, ONCALL, OPERATOR, VIEWER, SeenMessage
 from tests.brokers import RunningBroker
 from tests.build import NEW, OLD
@@ -29,7 +30,7 @@ TYPED = {
     "alert list": ["*1 alert not resolved*", "`dev-1`", "open"],
     "alert ack {alert}": ["You took the alert for `dev-1`."],
     "config diff dev-1": ["What differs on dev-1", "*1 key differs*"],
-    "device move dev-4 oslo": ["`dev-4` belongs to `oslo` now"],
+    "device move dev-4 oslo": ["*Move dev-4 to oslo*: no approval is needed"],
     "drift snooze dev-2 2h": ["The drift of `dev-2` is escalated not before"],
     "alert show {alert}": ["dev-1", "State"],
     "alert snooze {alert} 1h": ["The alert for `dev-1` is silent until"],
@@ -45,6 +46,12 @@ TYPED = {
     "dashboard add wall https://example.com/d/1 group:north": ["is linked at the devices of `group:north`"],
     "dashboard list": ["wall", "`group:north`"],
     "dashboard remove wall": ["`wall` is no longer linked"],
+    "approve list": ["Nothing waits for approval."],
+    "approve show 7QK2ZD": ["There is no request called 7QK2ZD"],
+    "approve yes 7QK2ZD": ["There is no request called 7QK2ZD"],
+    "approve no 7QK2ZD": ["There is no request called 7QK2ZD"],
+    "approve cancel 7QK2ZD": ["There is no request called 7QK2ZD"],
+    "approve break-glass 7QK2ZD now": ["needs the role admin"],
 }
 """What is typed, and the words that must be in the answer. `{alert}` is the end of the open alert's id."""
 
@@ -90,7 +97,7 @@ async def test_help_lists_what_the_person_may_do(house: House, line: str) -> Non
     else:
         run = await house.types(line)
     for command in commands.ALL:
-        assert f"/fleet {command.words}" in run.words
+        assert (f"/fleet {command.words}" in run.words) == Role.OPERATOR.reaches(command.role), command.words
     assert "Your role is *operator* (named in roles.operator.users)" in run.words
 
     seen = (await house.types("help", VIEWER)).words

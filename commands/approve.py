@@ -1,0 +1,95 @@
+"""What was asked for, and the people who approve it."""
+
+from __future__ import annotations
+
+from commands.spec import Call, Rest, command
+from fleet.approval import ApprovalState, Decision, Verdict
+from fleet.approval_message import buttons
+from fleet.message import Button, Message
+from fleet.roles import Role
+from storage import approvals
+from storage.tables import Approval
+
+_LISTED = 20
+_BUTTONS = 5
+
+
+def asked(approval: Approval) -> Message:
+    """The answer of a command that asked for a plan: what it waits for now, or that it is being done."""
+    return Message(
+        template="approve/asked",
+        data=approvals.shown(approval, []),
+        buttons=(_show(approval),) if approval.state is ApprovalState.PENDING else (),
+    )
+
+
+def _show(approval: Approval) -> Button:
+    return Button(text="Show", run=f"approve show {approval.id}")
+
+
+@command("approve list", role=Role.VIEWER, aliases=("approvals",), example="approve list")
+async def list_pending(call: Call) -> Message:
+    """What waits for approvals, the most urgent first."""
+    async with call.db.read() as session:
+        found, total = await approvals.pending(session, call.now, _LISTED)
+        said = await approvals.decisions(session, [each.id for each in found])
+    rows = [approvals.shown(each, [one for one in said if one.approval_id == each.id]) for each in found]
+    shows = [Button(text=f"Show: {each.title}"[:75], run=f"approve show {each.id}") for each in found[:_BUTTONS]]
+    data = {"now": call.now, "total": total, "rows": rows}
+    return Message(template="approve/list", data=data, buttons=tuple(shows))
+
+
+@command("approve show", role=Role.VIEWER, example="approve show 7QK2ZD")
+async def show(call: Call, request: str) -> Message:
+    """One request: what exactly will be done, who asked, and who said what. The id's last characters are enough."""
+    async with call.db.read() as session:
+        found = await approvals.get(session, request)
+        said = await approvals.decisions(session, [found.id])
+    data = {
+        **approvals.shown(found, said),
+        "now": call.now,
+        "params": sorted(found.params.items()),
+        "plan_sha256": found.plan_sha256,
+        "decisions": [[each.person, each.verdict.value, each.at, each.reason] for each in said],
+    }
+    waits = found.state is ApprovalState.PENDING
+    return Message(template="approve/show", data=data, buttons=buttons(found.id)[:2] if waits else ())
+
+
+@command("approve yes", role=Role.OPERATOR, example="approve yes 7QK2ZD")
+async def yes(call: Call, request: str, count: str = "") -> Message:
+    """Approve what somebody else asked for. Where the policy wants it, type how many devices it is about."""
+    return await _decide(call, request, Decision(Verdict.APPROVE, typed=count))
+
+
+@command("approve no", role=Role.OPERATOR, example="approve no 7QK2ZD the line runs until six")
+async def no(call: Call, request: str, reason: Rest | None = None) -> Message:
+    """Reject what somebody else asked for, with the reason. The first rejection ends it."""
+    return await _decide(call, request, Decision(Verdict.REJECT, reason=reason or ""))
+
+
+async def _decide(call: Call, request: str, decision: Decision) -> Message:
+    async with call.db.begin() as session:
+        approval = await approvals.decide(session, request, decision, call.person, call.now, call.settings)
+        said = await approvals.decisions(session, [approval.id])
+    return _stands(approval, approvals.shown(approval, said))
+
+
+def _stands(approval: Approval, data: dict[str, object]) -> Message:
+    return Message(template="approve/decided", data=data, buttons=(_show(approval),))
+
+
+@command("approve cancel", role=Role.OPERATOR, example="approve cancel 7QK2ZD")
+async def cancel(call: Call, request: str) -> Message:
+    """Take back what you asked for, while it waits."""
+    async with call.db.begin() as session:
+        approval = await approvals.cancel(session, request, call.person, call.now, call.settings)
+    return _stands(approval, approvals.shown(approval, []))
+
+
+@command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD the valve leaks")
+async def break_glass(call: Call, request: str, reason: Rest) -> Message:
+    """Start at once what waits for approvals, alone, in an emergency. It is posted for everybody, with the reason."""
+    async with call.db.begin() as session:
+        approval = await approvals.break_glass(session, request, reason, call.person, call.now, call.settings)
+    return _stands(approval, approvals.shown(approval, []))

@@ -1,0 +1,290 @@
+"""Four eyes: what is asked for is a frozen plan, and it starts when as many people as the policy wants have approved.
+
+    asked ──> pending ── quorum, break-glass ──> approved ── taken up ──> started
+      │          ├── the first rejection ──> rejected  └── refused by a rule ──> failed
+      │          ├── its time ran out ─────> expired
+      │          └── the requester ────────> cancelled
+      └── the policy wants nobody ──> approved
+
+Nobody decides about their own request, nobody twice, and nothing that has ended begins again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+from fleet.roles import Person, Role
+from fleet.settings import ApprovalRule, ApprovalSettings
+
+IDS_KEPT = 1000
+"""A plan for more devices than these names them by their digest alone; their ids are kept by whoever works on them."""
+
+
+class ApprovalState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    STARTED = "started"
+    FAILED = "failed"
+
+
+MOVES: dict[ApprovalState, frozenset[ApprovalState]] = {
+    ApprovalState.PENDING: frozenset(
+        {ApprovalState.APPROVED, ApprovalState.REJECTED, ApprovalState.EXPIRED, ApprovalState.CANCELLED}
+    ),
+    ApprovalState.APPROVED: frozenset({ApprovalState.STARTED, ApprovalState.FAILED}),
+    ApprovalState.REJECTED: frozenset(),
+    ApprovalState.EXPIRED: frozenset(),
+    ApprovalState.CANCELLED: frozenset(),
+    ApprovalState.STARTED: frozenset(),
+    ApprovalState.FAILED: frozenset(),
+}
+
+
+def sources(of: ApprovalState) -> tuple[ApprovalState, ...]:
+    """The states from which `of` can be reached: the condition of every compare-and-set."""
+    return tuple(state for state, reached in MOVES.items() if of in reached)
+
+
+class Verdict(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+# ---- the plan --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Exactly what will be done: approved as it is, and done as it was approved.
+
+    `operation` is `device.…` or `bulk.…`, `title` says in a few words what will happen ("Decommission dev-1"),
+    `params` are JSON values. `targets_sha256` is the digest of the sorted device ids, joined by newlines.
+    """
+
+    operation: str
+    title: str
+    params: Mapping[str, Any]
+    device_ids: tuple[str, ...]
+    count: int
+    sites: tuple[str, ...]
+    targets_sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all of it, in hex."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def plan_for(
+    operation: str, title: str, params: Mapping[str, Any], device_ids: Sequence[str], sites: Sequence[str]
+) -> Plan:
+    """The plan for these devices, at these sites. Above IDS_KEPT the digest stands for the ids."""
+    targets = tuple(sorted(set(device_ids)))
+    return Plan(
+        operation=operation,
+        title=title,
+        params=params,
+        device_ids=targets if len(targets) <= IDS_KEPT else (),
+        count=len(targets),
+        sites=tuple(sorted(set(sites))),
+        targets_sha256=targets_sha256(targets),
+    )
+
+
+def targets_sha256(device_ids: Sequence[str]) -> str:
+    """The digest of a set of devices, in whatever order they come."""
+    return hashlib.sha256("\n".join(sorted(device_ids)).encode()).hexdigest()
+
+
+# ---- the policy ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one plan needs: how many people of which role, for how long they may, and whether they type the count."""
+
+    approvals: int
+    role: Role
+    valid_for: timedelta
+    type_count: bool
+
+
+def policy(plan: Plan, settings: ApprovalSettings) -> Policy:
+    """The policy for a plan. For each of its sites the first rule that matches holds; of several, what is strictest.
+
+    What no rule names needs one approval: a forgotten line must not open a door.
+    """
+    rules = [_first(plan, site, settings.policies) for site in plan.sites or ("",)]
+    return Policy(
+        approvals=max(rule.approvals for rule in rules),
+        role=max((rule.role for rule in rules), key=lambda role: role.rank),
+        valid_for=min(rule.valid_for or settings.valid_for for rule in rules),
+        type_count=any(rule.type_count for rule in rules),
+    )
+
+
+_UNNAMED = ApprovalRule(approvals=1)
+
+
+def _first(plan: Plan, site: str, rules: Sequence[ApprovalRule]) -> ApprovalRule:
+    for rule in rules:
+        named = fnmatchcase(plan.operation, rule.operation) and fnmatchcase(site, rule.site)
+        if named and plan.count >= rule.devices:
+            return rule
+    return _UNNAMED
+
+
+# ---- decisions -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for, as far as a decision about it needs to know. `ended_by` and `reason` tell how it ended."""
+
+    state: ApprovalState
+    requested_by: str
+    needed: int
+    role: Role
+    expires_at: datetime
+    count: int
+    type_count: bool
+    ended_by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody wants to say. `typed` is the device count as the approver typed it."""
+
+    verdict: Verdict
+    reason: str = ""
+    typed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """It counts, and this is the state of the request from now on."""
+
+    state: ApprovalState
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """It does not count; `why` is a whole sentence for the person. `field`: the field of a form that it is about."""
+
+    why: str
+    field: str | None = None
+
+
+def decide(
+    request: Request, decided: Mapping[str, Verdict], decision: Decision, person: Person, now: datetime
+) -> Recorded | Denied:
+    """Whether somebody's decision counts; `decided` are those that do already, by person."""
+    if why := _not_theirs(request, decided, person):
+        return Denied(why)
+    if why := over(request, now):
+        return Denied(why)
+    if decision.verdict is Verdict.REJECT:
+        if not decision.reason.strip():
+            return Denied("A rejection needs a reason, so that the requester can do better.", "reason")
+        return Recorded(ApprovalState.REJECTED)
+    if request.type_count and decision.typed.strip().replace(",", "") != str(request.count):
+        return Denied("That is not the number of devices in the plan, so nothing was recorded. Look again.", "count")
+    approvals = 1 + sum(verdict is Verdict.APPROVE for verdict in decided.values())
+    return Recorded(ApprovalState.APPROVED if approvals >= request.needed else ApprovalState.PENDING)
+
+
+def _not_theirs(request: Request, decided: Mapping[str, Verdict], person: Person) -> str:
+    if person.id == request.requested_by:
+        return "You asked for this yourself, so others must decide. You can take it back with /fleet approve cancel."
+    if not person.role.reaches(request.role):
+        why = f" ({person.why})" if person.why else ""
+        return f"Deciding about this needs the role {request.role}; yours is {person.role}{why}. Nothing was recorded."
+    if person.id in decided:
+        verdict = "approved" if decided[person.id] is Verdict.APPROVE else "rejected"
+        return f"You have {verdict} this already; each person counts once."
+    return ""
+
+
+_TOO_LATE = "It has expired: nobody decided in time. Nothing was done; ask for it anew."
+
+
+def over(request: Request, now: datetime) -> str:
+    """Why nothing can be decided any more, as a sentence; empty while it can."""
+    who = f"<@{request.ended_by}>" if request.ended_by[:1] in ("U", "W") else "Muster"
+    match request.state:
+        case ApprovalState.PENDING:
+            return _TOO_LATE if request.expires_at <= now else ""
+        case ApprovalState.REJECTED:
+            return f"{who} has rejected it already: {request.reason}"
+        case ApprovalState.CANCELLED:
+            return f"{who}, who asked for it, has taken it back."
+        case ApprovalState.EXPIRED:
+            return _TOO_LATE
+        case _:
+            return "It has been approved already, so your decision was not needed."
+
+
+def cancel(request: Request, person: Person, now: datetime) -> Recorded | Denied:
+    """Taking a request back: whoever asked, while nobody has ended it."""
+    if person.id != request.requested_by:
+        return Denied(f"Only <@{request.requested_by}>, who asked for this, can take it back. You can reject it.")
+    if why := over(request, now):
+        return Denied(why)
+    return Recorded(ApprovalState.CANCELLED)
+
+
+def break_glass(request: Request, reason: str, person: Person, now: datetime) -> Recorded | Denied:
+    """An emergency: one admin, who may be the requester, in the place of everybody else. A rejection still holds."""
+    if not person.role.reaches(Role.ADMIN):
+        why = f" ({person.why})" if person.why else ""
+        return Denied(f"Breaking the glass needs the role admin; yours is {person.role}{why}. Nothing was recorded.")
+    if why := over(request, now):
+        return Denied(why)
+    if not reason.strip():
+        return Denied("Say why this cannot wait: it is posted for everybody and kept.", "reason")
+    return Recorded(ApprovalState.APPROVED)
+
+
+# ---- the clock -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Tell the approvers that it ends soon; look again at `next_at`."""
+
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `next_at`."""
+
+    next_at: datetime
+
+
+def first_look(policy: Policy, remind_before: timedelta, now: datetime) -> datetime:
+    """When the clock looks at a new request: to remind its approvers, or to let a short one expire."""
+    return now + policy.valid_for - (remind_before if remind_before < policy.valid_for else timedelta(0))
+
+
+def next_step(expires_at: datetime, reminded: bool, now: datetime) -> Remind | Expire | Wait:
+    """What the clock does with a pending request that it looks at."""
+    if expires_at <= now:
+        return Expire()
+    return Wait(expires_at) if reminded else Remind(expires_at)

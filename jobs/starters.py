@@ -1,0 +1,24 @@
+"""What starts when a plan is approved: one line for each operation. `jobs.approvals` is the only one who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from jobs import moves
+from jobs.spec import Run
+from storage.tables import Approval
+
+Starter = Callable[[Run, AsyncSession, Approval], Awaitable[None]]
+"""Does what `approval.plan` says, or puts it under way, in the given transaction: all of it or nothing.
+
+It looks at each device again. Raises a FleetError if the plan cannot be done; its text goes to the requester.
+"""
+
+BY_OPERATION: Mapping[str, Starter] = MappingProxyType(
+    {
+        "device.move": moves.start,
+    }
+)

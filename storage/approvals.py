@@ -1,0 +1,238 @@
+"""Requests for approval as rows, and what Slack shows of them: both always move together.
+
+    ask ──> decide, cancel, break_glass ──> `storage.approval_clock` lets them expire, and starts them
+
+Whoever decides locks the row first, so of two at once the second sees what the first has done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet import approval as rule
+from fleet import approval_message
+from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verdict
+from fleet.errors import BadInput, NotFound, Refused
+from fleet.message import Message
+from fleet.roles import Person, Role
+from fleet.settings import RolesSettings, Settings
+from storage import audit, ids, outbox
+from storage.db import wake
+from storage.tables import Approval, ApprovalDecision, approval_decisions, approvals
+
+_SHOWN_DEVICES = 10
+_PENDING = text("approvals.state = 'pending'")
+
+
+def message_key(approval_id: str) -> str:
+    """The outbox key of a request's message."""
+    return f"approval:{approval_id}"
+
+
+async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, settings: Settings) -> Approval:
+    """Ask for a plan to be done: at once where the policy wants nobody's approval, else in the ops channel.
+
+    Returns it as `pending` or `approved`; `jobs.approvals` starts what is approved.
+    """
+    policy = rule.policy(plan, settings.approvals)
+    waits = policy.approvals > 0
+    approval = Approval(
+        id=ids.new("ap", now),
+        **_columns(plan),
+        needed=policy.approvals,
+        role=policy.role,
+        type_count=policy.type_count,
+        state=ApprovalState.PENDING if waits else ApprovalState.APPROVED,
+        requested_by=by,
+        requested_at=now,
+        expires_at=now + policy.valid_for,
+        due_at=rule.first_look(policy, settings.approvals.remind_before, now) if waits else now,
+    )
+    session.add(approval)
+    await session.flush()
+    if waits:
+        said = {message_key(approval.id): _message(approval, [], settings.roles)}
+        await outbox.put(session, said, settings.slack.ops_channel, now, outbox.ESCALATION)
+    told = {"operation": plan.operation, "title": plan.title, "params": dict(plan.params), "count": plan.count}
+    told |= {"devices": list(plan.device_ids), "needed": policy.approvals, "plan_sha256": plan.sha256}
+    await audit.add(session, now, by, "approval.asked", approval.id, told)
+    wake(session, "approvals")
+    return approval
+
+
+def _columns(plan: Plan) -> dict[str, Any]:
+    return {
+        "operation": plan.operation,
+        "title": plan.title,
+        "params": dict(plan.params),
+        "device_ids": list(plan.device_ids),
+        "count": plan.count,
+        "sites": list(plan.sites),
+        "targets_sha256": plan.targets_sha256,
+        "plan_sha256": plan.sha256,
+    }
+
+
+async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Approval:
+    """One request by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so.
+
+    With `lock` nobody else moves it, or decides about it, until the transaction ends.
+    """
+    named = select(Approval).where(approvals.c.id == name)
+    if len(name) >= 4 and not name.startswith("ap-"):
+        named = select(Approval).where(approvals.c.id.endswith(name.upper(), autoescape=True)).limit(2)
+    match (await session.scalars(named.with_for_update() if lock else named)).all():
+        case [only]:
+            return only
+        case [_, _]:
+            raise BadInput(f"Several requests end in {name}. Write more of the id, from /fleet approve list.")
+    raise NotFound(f"There is no request called {name}. Those that wait are in /fleet approve list.")
+
+
+async def pending(session: AsyncSession, now: datetime, limit: int) -> tuple[Sequence[Approval], int]:
+    """What waits for approvals, the most urgent first, and how much there is of it."""
+    waits = (_PENDING, approvals.c.due_at.is_not(None), approvals.c.expires_at > now)
+    found = await session.scalars(select(Approval).where(*waits).order_by(approvals.c.expires_at).limit(limit))
+    return found.all(), await session.scalar(select(func.count()).select_from(approvals).where(*waits)) or 0
+
+
+async def decisions(session: AsyncSession, approval_ids: Iterable[str]) -> Sequence[ApprovalDecision]:
+    """What people said about these requests, in order."""
+    statement = (
+        select(ApprovalDecision)
+        .where(approval_decisions.c.approval_id.in_(list(approval_ids)))
+        .order_by(approval_decisions.c.at, approval_decisions.c.person)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def decide(
+    session: AsyncSession, name: str, decision: Decision, person: Person, now: datetime, settings: Settings
+) -> Approval:
+    """Record what somebody says. Raises NotFound, Refused or BadInput if it does not count, with the reason."""
+    approval = await get(session, name, lock=True)
+    said = await decisions(session, [approval.id])
+    decided = {each.person: each.verdict for each in said}
+    recorded = _counts(rule.decide(approval.request, decided, decision, person, now))
+    row = {"approval_id": approval.id, "person": person.id, "verdict": decision.verdict, "at": now}
+    await session.execute(insert(approval_decisions), [{**row, "reason": decision.reason}])
+    if recorded.state is not ApprovalState.PENDING:
+        _end(approval, recorded.state, person.id, decision.reason, now)
+    action = "approval.approved" if decision.verdict is Verdict.APPROVE else "approval.rejected"
+    await audit.add(session, now, person.id, action, approval.id, {"title": approval.title, "reason": decision.reason})
+    await moved(session, approval, now, settings)
+    return approval
+
+
+async def cancel(session: AsyncSession, name: str, person: Person, now: datetime, settings: Settings) -> Approval:
+    """The requester takes it back. Raises NotFound, or Refused with the reason."""
+    approval = await get(session, name, lock=True)
+    recorded = _counts(rule.cancel(approval.request, person, now))
+    _end(approval, recorded.state, person.id, "", now)
+    await audit.add(session, now, person.id, "approval.cancelled", approval.id, {"title": approval.title})
+    await moved(session, approval, now, settings)
+    return approval
+
+
+async def break_glass(
+    session: AsyncSession, name: str, reason: str, person: Person, now: datetime, settings: Settings
+) -> Approval:
+    """An admin approves alone, for everybody to see. Raises NotFound, Refused or BadInput."""
+    approval = await get(session, name, lock=True)
+    recorded = _counts(rule.break_glass(approval.request, reason, person, now))
+    _end(approval, recorded.state, person.id, reason, now)
+    approval.glass_broken = True
+    told = {"title": approval.title, "reason": reason}
+    await audit.add(session, now, person.id, "approval.glass_broken", approval.id, told)
+    loud = Message(
+        template="approve/glass",
+        data={"title": approval.title, "by": person.id, "reason": reason, "approval_id": approval.id},
+    )
+    said = {f"{message_key(approval.id)}:glass": loud}
+    await outbox.put(session, said, settings.slack.ops_channel, now, outbox.ESCALATION)
+    await moved(session, approval, now, settings)
+    return approval
+
+
+def _counts(outcome: Recorded | Denied) -> Recorded:
+    if isinstance(outcome, Recorded):
+        return outcome
+    raise BadInput(outcome.why, field=outcome.field) if outcome.field else Refused(outcome.why)
+
+
+def _end(approval: Approval, state: ApprovalState, by: str, reason: str, now: datetime) -> None:
+    """Move a locked row. What is approved is due to be started; nothing follows the other ends."""
+    approval.state = state
+    approval.ended_by, approval.ended_at, approval.reason = by, now, reason
+    approval.due_at = now if state is ApprovalState.APPROVED else None
+
+
+async def moved(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
+    """Let Slack follow: the message is edited, the requester is told how it ended, and the next job is woken."""
+    await session.flush()
+    said = _message(approval, await decisions(session, [approval.id]), settings.roles)
+    await outbox.revise(session, {message_key(approval.id): said}, now)
+    if _is_told(approval):
+        outcome = {f"{message_key(approval.id)}:outcome": Message(template="approve/outcome", data=said.data)}
+        await outbox.put(session, outcome, approval.requested_by, now, outbox.ESCALATION)
+    wake(session, "approvals")
+
+
+async def remind(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
+    """Call the approvers once more, in the thread of the request."""
+    said = _message(approval, await decisions(session, [approval.id]), settings.roles)
+    key = message_key(approval.id)
+    note = {f"{key}:reminder": Message(template="approve/reminder", data=said.data)}
+    await outbox.put(session, note, settings.slack.ops_channel, now, outbox.ESCALATION, thread_key=key)
+
+
+def _is_told(approval: Approval) -> bool:
+    """True if the requester, a person, learns of this state; what nobody had to approve is told when it fails."""
+    if approval.requested_by[:1] not in ("U", "W"):
+        return False
+    if approval.state is ApprovalState.FAILED:
+        return True
+    ended = approval.state in (ApprovalState.REJECTED, ApprovalState.EXPIRED, ApprovalState.STARTED)
+    return ended and approval.needed > 0
+
+
+def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any]:
+    """A request as templates know it."""
+    return {
+        "approval_id": approval.id,
+        "state": approval.state.value,
+        "operation": approval.operation,
+        "title": approval.title,
+        "count": approval.count,
+        "sites": approval.sites,
+        "devices": approval.device_ids[:_SHOWN_DEVICES],
+        "needed": approval.needed,
+        "role": approval.role.value,
+        "type_count": approval.type_count,
+        "requested_by": approval.requested_by,
+        "requested_at": approval.requested_at,
+        "expires_at": approval.expires_at,
+        "approved_by": [each.person for each in said if each.verdict is Verdict.APPROVE],
+        "glass_broken": approval.glass_broken,
+        "ended_by": approval.ended_by,
+        "ended_at": approval.ended_at,
+        "reason": approval.reason,
+        "error": approval.error,
+    }
+
+
+def _message(approval: Approval, said: Sequence[ApprovalDecision], roles: RolesSettings) -> Message:
+    data = {**shown(approval, said), "may_approve": _named(roles, approval.role)}
+    return approval_message.message(approval.state, data)
+
+
+def _named(roles: RolesSettings, least: Role) -> list[str]:
+    """The groups and people that app.yaml gives this role or a higher one, as ids."""
+    of = {Role.OPERATOR: roles.operator, Role.APPROVER: roles.approver, Role.ADMIN: roles.admin}
+    able = [members for role, members in of.items() if role.reaches(least)]
+    return [group for each in able for group in each.groups] + [user for each in able for user in each.users]
