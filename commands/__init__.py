@@ -1,6 +1,6 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, approve, config, dashboard, device, drift, fleet, group
+from commands import alert, approve, config, dashboard, device, drift, firmware, fleet, group
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -17,6 +17,9 @@ ALL: tuple[AnyCommand, ...] = (
     config.diff,
     config.add,
     config.assign,
+    firmware.list_all,
+    firmware.show,
+    firmware.add,
     group.list_all,
     group.show,
     group.save,

@@ -12,7 +12,7 @@ from fleet.drift import is_online
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import approvals, dashboards, devices, drift, operations
+from storage import approvals, dashboards, devices, drift, firmware, operations
 
 _HISTORY = 5
 _LONGEST_SITE = 128
@@ -26,6 +26,7 @@ async def show(call: Call, device: str) -> Message:
         tags, groups = await devices.labels(session, device)
         case = await drift.open_case(session, device)
         recent = await operations.of_device(session, device, _HISTORY)
+        updating = await firmware.state(session, device)
         shown_on = await dashboards.of_device(session, device, call.now, call.settings.drift.online_within)
     buttons = (Button(text="Drift case", run=f"drift show {device}"),) if case else ()
     return Message(
@@ -38,6 +39,7 @@ async def show(call: Call, device: str) -> Message:
             "reported_site": row.reported_site,
             "model": row.model,
             "firmware": row.firmware_version,
+            "updating": [updating.version, updating.step, updating.progress, updating.error] if updating else None,
             "target": row.target_config_version,
             "reported": row.reported_config_version,
             "drifted": row.target_config_version not in (None, row.reported_config_version),

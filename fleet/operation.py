@@ -21,6 +21,7 @@ class OperationKind(StrEnum):
     CONFIG = "config"
     CERTIFICATE_RENEW = "certificate_renew"
     CERTIFICATE_ISSUED = "certificate_issued"
+    FIRMWARE = "firmware"
 
 
 class OperationState(StrEnum):

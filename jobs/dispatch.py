@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.operation import OperationKind
-from jobs import pushes
+from jobs import firmware, pushes
 from jobs.spec import Dispatch
 
 BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
     {
         OperationKind.CONFIG: pushes.DISPATCH,
+        OperationKind.FIRMWARE: firmware.DISPATCH,
     }
 )

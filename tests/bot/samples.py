@@ -299,6 +299,7 @@ _DEVICE = {
     "reported_site": "bergen",
     "model": "gw2",
     "firmware": "1.4.0",
+    "updating": ["2.0.1", "downloading", 41.6, ""],
     "clock_skew_s": -612.4,
     "site_streak": 2,
     "certificate_serial": "4A:0F:11",
@@ -317,6 +318,7 @@ _DEVICE = {
     "registered_at": AGO[9000],
 }
 _NEVER = {
+    "updating": None,
     "online": False,
     "drifted": False,
     "last_seen_at": None,
@@ -363,6 +365,32 @@ GROUP = {
     "group/saved": _said("group/saved", name="north", selector="site:oslo", new=True, total=1),
     "group/changed": _said("group/changed", name="canary", how="put on", total=22, devices=["dev-1", "dev-2"]),
     "group/deleted": _said("group/deleted", name="canary"),
+}
+
+_ARTEFACT = {
+    "model": "gw2",
+    "url": "https://files.example.com/gw2-2.0.1.bin",
+    "sha256": "0f" * 32,
+    "size": 1048576,
+    "note": "",
+    "added_by": "U0ANN",
+    "added_at": AGO[90],
+}
+
+FIRMWARE = {
+    "firmware/list": _said(
+        "firmware/list",
+        now=NOW,
+        rows=[["2.0.1", "gw2", 1048576, AGO[90], "fixes the clock"], ["2.0.1", "every", 900000, AGO[1500], ""]],
+    ),
+    "firmware/list.none": _said("firmware/list", now=NOW, rows=[]),
+    "firmware/show": _said(
+        "firmware/show", version="2.0.1", artefacts=[{**_ARTEFACT, "model": "", "note": HOSTILE}, _ARTEFACT]
+    ),
+    "firmware/added": _said("firmware/added", version="2.0.1", model="", sha256="0f" * 32, size=1048576, new=True),
+    "firmware/added.again": _said(
+        "firmware/added", version="2.0.1", model="gw2", sha256="0f" * 32, size=1048576, new=False
+    ),
 }
 
 DASHBOARD = {
@@ -629,6 +657,7 @@ SAMPLES: dict[str, Message] = {
     **DASHBOARD,
     **DEVICE,
     **DRIFT,
+    **FIRMWARE,
     **FLEET,
     **GROUP,
 }
