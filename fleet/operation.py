@@ -22,6 +22,7 @@ class OperationKind(StrEnum):
     CERTIFICATE_RENEW = "certificate_renew"
     CERTIFICATE_ISSUED = "certificate_issued"
     FIRMWARE = "firmware"
+    CLEAR = "clear"
 
 
 class OperationState(StrEnum):

@@ -185,6 +185,60 @@ class AlertSettings(Section):
     longest_snooze: Duration = Field(default=timedelta(days=7), description="the longest time an alert may be snoozed")
 
 
+class SiteSettings(Section):
+    """What differs from `lifecycle` at one site; empty: nothing does."""
+
+    name: str = Field(min_length=1, max_length=128)
+    zone: str | None = Field(default=None, description="IANA name of its time zone")
+    retain_years: int | None = Field(default=None, ge=0, le=100)
+
+
+class LifecycleSettings(Section):
+    zone: str = Field(default="UTC", description="the time zone of sites that have none of their own")
+    retain_years: int = Field(default=7, ge=0, le=100, description="years in the archive after a decommission")
+    window: Duration = Field(default=timedelta(hours=2), description="a maintenance window that is given no length")
+    longest_window: Duration = Field(default=timedelta(days=30), description="longest maintenance window")
+    telemetry_store_secret: SecretStr | None = Field(
+        default=None, description="with it a decommission waits for the telemetry store's signed `export.confirmed`"
+    )
+    sites: tuple[SiteSettings, ...] = Field(default=(), description="what differs at single sites")
+
+    def zone_of(self, site: str) -> str:
+        """The name of a site's time zone."""
+        return next((each.zone for each in self.sites if each.name == site and each.zone), self.zone)
+
+    def retain_years_of(self, site: str) -> int:
+        """How many years the data of a device of that site are kept after it was decommissioned."""
+        own = next((each.retain_years for each in self.sites if each.name == site), None)
+        return self.retain_years if own is None else own
+
+
+class EndpointSettings(Section):
+    """Another system that is told of events, signed as Standard Webhooks say."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    url: str = Field(pattern=r"^https?://")
+    secret: SecretStr = Field(description="whsec_… in base64, or any text")
+    types: tuple[str, ...] = Field(default=("*",), description="which events, such as `billing.*`")
+
+
+class EventSettings(Section):
+    source: str = Field(default="muster", min_length=1, description="`source` of every event; names this installation")
+    endpoints: tuple[EndpointSettings, ...] = Field(default=(), description="who is told of which events")
+    timeout: Duration = Field(default=timedelta(seconds=15), description="how long an endpoint may take to answer")
+    at_once: int = Field(default=20, ge=1, le=200, description="events on their way to one endpoint at a time")
+    longest_wait: Duration = Field(default=timedelta(hours=1), description="longest time between two attempts")
+    give_up_after: Duration = Field(default=timedelta(days=3), description="an event refused for longer is dead")
+    keep_for: Duration = Field(default=timedelta(days=30), description="how long events that were taken are kept")
+
+    @model_validator(mode="after")
+    def _names_are_different(self) -> EventSettings:
+        names = [each.name for each in self.endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two endpoints are called {twice[0]}: give each a name of its own")
+        return self
+
+
 class CertificateSettings(Section):
     alert_days: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(
         default=(30, 14, 7, 1), description="days before its end at which a certificate's alert opens or gets louder"
@@ -300,6 +354,8 @@ class Settings(Section):
     certificates: CertificateSettings = CertificateSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
     approvals: ApprovalSettings = ApprovalSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    events: EventSettings = EventSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.operation import OperationKind
-from jobs import firmware, pushes
+from jobs import clearing, firmware, pushes
 from jobs.spec import Dispatch
 
 BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
     {
         OperationKind.CONFIG: pushes.DISPATCH,
         OperationKind.FIRMWARE: firmware.DISPATCH,
+        OperationKind.CLEAR: clearing.DISPATCH,
     }
 )

@@ -195,13 +195,14 @@ async def _list(session: AsyncSession, group: AnyRow, joined: Sequence[Found], c
 
 
 async def resolve_for(
-    session: AsyncSession, kind: AlertKind, device_ids: Sequence[str], by: str, now: datetime, after: timedelta
+    session: AsyncSession, kind: AlertKind | None, device_ids: Sequence[str], by: str, now: datetime, after: timedelta
 ) -> int:
-    """The cause ended for these devices. Returns how many had a place in an alert of this kind."""
+    """The cause ended for these devices; of every kind, if it is None. Returns how many places in alerts they had."""
     given = batch.rows(session, {"device_id": batch.TEXT})
+    of_kind = (alert_devices.c.kind == kind,) if kind else ()
     statement = _left(now).where(
         alert_devices.c.device_id == given.c.device_id,
-        batch.and_not_guessed(alert_devices.c.kind == kind, _STANDING),
+        batch.and_not_guessed(*of_kind, _STANDING),
     )
     left = await session.execute(statement, {"given": batch.dump({"device_id": each} for each in device_ids)})
     return await _decrease(session, left.all(), by, now, after)

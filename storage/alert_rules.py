@@ -56,6 +56,13 @@ async def enable_defaults(session: AsyncSession, device_ids: Sequence[str], now:
     wake(session, "rules")
 
 
+async def disable_defaults(session: AsyncSession, device_ids: Sequence[str]) -> None:
+    """The default rules hold for these devices no more: they left the monitoring."""
+    given = batch.texts(session)
+    statement = update(devices).where(devices.c.device_id == given.c.value).values(default_rules=False)
+    await session.execute(statement, {"given": batch.dump(device_ids)})
+
+
 async def get(session: AsyncSession, name: str) -> AlertRule:
     """One rule by its name. Raises NotFound naming near ones."""
     statement = select(AlertRule).where(func.lower(alert_rules.c.name) == name.lower())

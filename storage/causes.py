@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
-from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
+from fleet.lifecycle import ALERTS_PAUSED, UNWATCHED, DeviceStatus
 from storage.db import AnyRow, earliest
 from storage.tables import (
     MISPLACED,
@@ -29,7 +29,7 @@ from storage.tables import (
 )
 
 _OPEN_CASE = text("resolved_at IS NULL")
-_SILENT = (*ALERTS_PAUSED, DeviceStatus.DECOMMISSIONED)
+_SILENT = (*ALERTS_PAUSED, *UNWATCHED)
 _SHOWN = (
     devices.c.device_id,
     devices.c.site,

@@ -137,7 +137,7 @@ async def settle(
 
 
 async def close(session: AsyncSession, ids: Sequence[str], state: OperationState, now: datetime) -> None:
-    """Move these to EXPIRED or CANCELLED; the settled ones among them stay as they are."""
+    """Move these to EXPIRED, CANCELLED or (if no device answers) DONE; the settled ones among them stay as they are."""
     given = batch.texts(session)
     statement = (
         update(operations)
@@ -145,6 +145,20 @@ async def close(session: AsyncSession, ids: Sequence[str], state: OperationState
         .values(state=state, settled_at=now, claimed_by=None, claimed_until=None)
     )
     await session.execute(statement, {"given": batch.dump(ids)})
+
+
+async def cancel_for(session: AsyncSession, device_ids: Sequence[str], now: datetime) -> None:
+    """Nothing more is wanted of these devices."""
+    given = batch.texts(session)
+    statement = (
+        update(operations)
+        .where(
+            operations.c.device_id == given.c.value,
+            batch.and_not_guessed(operations.c.state.in_(sources(OperationState.CANCELLED))),
+        )
+        .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(statement, {"given": batch.dump(device_ids)})
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from sqlalchemy import Index, Text, false
 from sqlmodel import Field, SQLModel
 
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import DeviceStatus, Retention
 from storage.columns import UtcDateTime, enum_by_value, iso
 from storage.tables.base import index, table
 
@@ -41,6 +41,7 @@ class ConfigVersion(SQLModel, table=True):
 class Device(SQLModel, table=True):
     """One device: what it should be (ours) and what it last said (its own).
 
+    `status_since` is when it came into its state; NULL: it was registered in it. `retain_until` goes with the archive.
     `site_streak` counts the statuses in a row that named another site than ours; fleet/location.py has the rule.
     `look_at` is when to look whether it is still heard, `silent_since` its last word while it is not; neither is
     written when it is heard (storage/silence.py). `default_rules`: the default alert rules hold for it.
@@ -59,6 +60,7 @@ class Device(SQLModel, table=True):
 
     device_id: str = Field(primary_key=True, max_length=128)
     status: DeviceStatus = Field(sa_type=cast(Any, enum_by_value(DeviceStatus)))
+    status_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     site: str = Field(default="", max_length=128)
     model: str = Field(default="", max_length=128)
     target_config_version: str | None = Field(default=None, foreign_key="config_versions.version", max_length=128)
@@ -80,6 +82,12 @@ class Device(SQLModel, table=True):
     look_at: datetime = Field(default=LONG_AGO, sa_type=UtcDateTime, sa_column_kwargs={"server_default": iso(LONG_AGO)})
     silent_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     default_rules: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    retention: Retention = Field(
+        default=Retention.OPERATIONAL,
+        sa_type=cast(Any, enum_by_value(Retention)),
+        sa_column_kwargs={"server_default": Retention.OPERATIONAL.value},
+    )
+    retain_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class DeviceTag(SQLModel, table=True):
