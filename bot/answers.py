@@ -24,11 +24,15 @@ PROBLEM = "problem"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Who asked, in which channel, and in which thread of it if it was in one."""
+    """Who asked, in which channel, and in which thread of it if it was in one.
+
+    `clicked` is the message whose button was pressed, where everybody sees it and it begins a thread or could.
+    """
 
     user: str
     channel: str
     thread_ts: str | None = None
+    clicked: str | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -45,6 +49,11 @@ class Answer:
     def is_problem(self) -> bool:
         """A refusal or a fault: for the asker alone, wherever they asked."""
         return self.message.template == PROBLEM
+
+    @property
+    def is_posted(self) -> bool:
+        """The outbox says it: there is nothing to add."""
+        return self.message.audience is Audience.POSTED
 
     @property
     def is_public(self) -> bool:
@@ -65,7 +74,7 @@ class Answers:
         """What the line is answered with, as the person who asked."""
         now = self._now()
         person = await self._people.person(place.user, now)
-        message = await self._router.answer(line, person, place.channel, now)
+        message = await self._router.answer(line, person, place.channel, now, place.thread_ts or place.clicked)
         if message.file is None:
             return await self.shown(message)
         return await safely(self._with_file(message, message.file, place), self.as_it_is, template=message.template)

@@ -94,26 +94,39 @@ class Files:
             if not channel:
                 opened = await self._client.conversations_open(users=user)
                 channel = str(opened["channel"]["id"])
-            granted = await self._client.files_getUploadURLExternal(filename=name, length=written.size)
-            await self._upload(str(granted["upload_url"]), written)
-            await self._client.files_completeUploadExternal(
-                files=[{"id": str(granted["file_id"]), "title": name}],
-                channel_id=channel,
-                thread_ts=thread_ts,
-                initial_comment=comment,
-            )
+            await upload(self._client, written.content, written.size, name, comment, (channel, thread_ts))
         except SlackApiError as refused:
             raise _refusal(refused) from refused
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
             raise Unavailable("Slack cannot be reached for the file just now. Ask for it again in a moment.") from lost
 
-    async def _upload(self, url: str, written: Written) -> None:
-        """The bytes themselves, from the disk: they are never all in memory."""
-        async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
-            headers = {"Content-Type": "application/octet-stream"}
-            async with session.post(url, data=written.content, headers=headers) as answer:
-                if answer.status != 200:
-                    raise Unavailable(f"Slack did not take the file (HTTP {answer.status}). Ask for it again soon.")
+
+async def upload(
+    client: AsyncWebClient,
+    content: IO[bytes] | bytes,
+    size: int,
+    name: str,
+    comment: str,
+    place: tuple[str, str | None],
+) -> str:
+    """The three steps; `place` is a channel and a thread of it. Returns the file's id.
+
+    Raises what slack_sdk and aiohttp raise, and Unavailable where the bytes are not taken.
+    """
+    channel, thread_ts = place
+    granted = await client.files_getUploadURLExternal(filename=name, length=size)
+    file_id = str(granted["file_id"])
+    async with aiohttp.ClientSession(timeout=_PATIENCE) as session:
+        headers = {"Content-Type": "application/octet-stream"}
+        # From the disk where it stands there: the bytes are never all in memory.
+        async with session.post(str(granted["upload_url"]), data=content, headers=headers) as answer:
+            if answer.status != 200:
+                raise Unavailable(f"Slack did not take the file (HTTP {answer.status}). Ask for it again soon.")
+    files: list[dict[str, str | None]] = [{"id": file_id, "title": name}]
+    await client.files_completeUploadExternal(
+        files=files, channel_id=channel, thread_ts=thread_ts, initial_comment=comment
+    )
+    return file_id
 
 
 def _refusal(refused: SlackApiError) -> FleetError:

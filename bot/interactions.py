@@ -84,6 +84,8 @@ class Interactions:
 async def _respond(
     respond: AsyncRespond, answer: Answer, place: Place | None = None, *, replaces: bool = False
 ) -> None:
+    if answer.is_posted:
+        return
     public = answer.is_public or (place is not None and place.is_direct)
     try:
         await respond(
@@ -102,7 +104,8 @@ def _place(body: Body) -> Place:
     container = body.get("container") or {}
     thread = container.get("thread_ts")
     channel = str((body.get("channel") or {}).get("id") or "")
-    return Place(body["user"]["id"], channel, None if thread == container.get("message_ts") else thread)
+    clicked = None if container.get("is_ephemeral") else container.get("message_ts")
+    return Place(body["user"]["id"], channel, None if thread == container.get("message_ts") else thread, clicked)
 
 
 def _not_given(answer: Answer, lost: Exception) -> None:

@@ -12,13 +12,17 @@ import structlog
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import files
 from bot.render import Rendered, render
+from fleet.errors import Unavailable
 from fleet.settings import SlackSettings
-from jobs.spec import Delivered, Gone, Letter, NotYet, Stands
+from jobs.spec import Delivered, Gone, Letter, NoEntry, NotYet, Stands
+from storage.outbox import Attachment
 
 log = structlog.get_logger(__name__)
 
 _EVENT = "muster_message"
+_NO_ENTRY = frozenset({"not_in_channel", "channel_not_found", "is_archived", "restricted_action"})
 _GONE = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
 _PAGES, _PAGE = 10, 200
 _CLOCKS_DIFFER = timedelta(minutes=1)
@@ -62,7 +66,9 @@ class SlackDelivery:
         return self._edits.take_turn("workspace", now) if editing else self._posts.take_turn(channel, now)
 
     async def deliver(self, letter: Letter, now: datetime) -> Delivered:
-        rendered = render(letter.message, late=letter.late, root=self._root)
+        rendered = render(letter.message, late=letter.late, moved_from=letter.moved_from, root=self._root)
+        if letter.file:
+            return await self._upload(letter, letter.file, rendered.text)
         outcome = await self._send(letter, rendered)
         if isinstance(outcome, NotYet) and outcome.why.startswith("invalid_blocks"):
             log.error("Slack refused the blocks of a message, sent as text", key=letter.key, why=outcome.why)
@@ -91,7 +97,26 @@ class SlackDelivery:
             return _refusal(refused, editing=letter.ts is not None)
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
-        return Stands(str(answer["ts"]))
+        return Stands(str(answer["ts"]), str(answer.get("channel") or letter.channel))
+
+    async def _opened(self, channel: str) -> str:
+        """A channel as it is; for a person's id the direct messages with them. Posts need no such help."""
+        if channel[:1] not in ("U", "W"):
+            return channel
+        return str((await self._client.conversations_open(users=channel))["channel"]["id"])
+
+    async def _upload(self, letter: Letter, file: Attachment, comment: str) -> Delivered:
+        try:
+            channel = await self._opened(letter.channel)
+            place = (channel, letter.thread_ts)
+            file_id = await files.upload(self._client, file.content, len(file.content), file.name, comment, place)
+        except SlackApiError as refused:
+            return _refusal(refused, editing=False)
+        except Unavailable as not_taken:
+            return NotYet(str(not_taken))
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+            return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
+        return Stands(file_id, channel)
 
     async def find(self, letter: Letter, since: datetime) -> Stands | NotYet | None:
         oldest = f"{(since - _CLOCKS_DIFFER).timestamp():.6f}"
@@ -100,6 +125,8 @@ class SlackDelivery:
             for _ in range(_PAGES):
                 page = await self._page(letter, oldest, cursor)
                 for message in page["messages"] or []:
+                    if letter.file and (file_id := _file(message, letter.file.name)):
+                        return Stands(file_id)
                     if _key(message) == letter.key:
                         return Stands(str(message["ts"]))
                 cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
@@ -126,6 +153,7 @@ class SlackDelivery:
             asked["cursor"] = cursor
         if letter.thread_ts:
             return await self._client.conversations_replies(ts=letter.thread_ts, **asked)
+        asked["channel"] = await self._opened(letter.channel)
         return await self._client.conversations_history(**asked)
 
 
@@ -136,7 +164,12 @@ def _key(message: Mapping[str, Any]) -> str | None:
     return str((metadata.get("event_payload") or {}).get("key"))
 
 
-def _refusal(refused: SlackApiError, editing: bool) -> Gone | NotYet:
+def _file(message: Mapping[str, Any], name: str) -> str | None:
+    """The id of the file by that name in the message."""
+    return next((str(each["id"]) for each in message.get("files") or [] if each.get("name") == name), None)
+
+
+def _refusal(refused: SlackApiError, editing: bool) -> Gone | NotYet | NoEntry:
     response: Any = refused.response
     status = getattr(response, "status_code", None)
     data = getattr(response, "data", None)
@@ -146,6 +179,8 @@ def _refusal(refused: SlackApiError, editing: bool) -> Gone | NotYet:
         return NotYet("Slack asks to slow down", after=timedelta(seconds=after))
     if editing and error in _GONE:
         return Gone(error)
+    if not editing and error in _NO_ENTRY:
+        return NoEntry(error)
     if status is not None and status >= 500:
         return NotYet(f"Slack answers HTTP {status}", uncertain=not editing)
     detail = "; ".join((data.get("response_metadata") or {}).get("messages") or []) if isinstance(data, dict) else ""

@@ -72,13 +72,17 @@ class Rendered:
     blocks: list[Block]
 
 
-def render(message: Message, *, late: timedelta | None = None, root: str = "/fleet") -> Rendered:
-    """The message's template filled in. `late`: by how much it missed its time, said in small print."""
+def render(
+    message: Message, *, late: timedelta | None = None, moved_from: str | None = None, root: str = "/fleet"
+) -> Rendered:
+    """The message's template filled in; in small print how `late` it is, and the channel that it could not go to."""
     text = environment().get_template(f"{message.template}.j2").render({"root": root, **message.data})
-    return layout(text, message.buttons, late)
+    return layout(text, message.buttons, late, moved_from)
 
 
-def layout(text: str, buttons: Sequence[Button] = (), late: timedelta | None = None) -> Rendered:
+def layout(
+    text: str, buttons: Sequence[Button] = (), late: timedelta | None = None, moved_from: str | None = None
+) -> Rendered:
     """The text of a filled template, and what belongs below it, within Slack's limits."""
     first, _, body = text.partition("\n")
     notification = _plain(first)
@@ -86,6 +90,9 @@ def layout(text: str, buttons: Sequence[Button] = (), late: timedelta | None = N
         raise ValueError("A template's first line is the notification and must not be empty.")
     actions = list(_actions(buttons))
     tail = [_context(f"delivered {span(late)} late")] if late else []
+    if moved_from:
+        where = "the conversation where you asked" if moved_from.startswith("D") else mention(moved_from)
+        tail.append(_context(f"Muster is not in {where}, so this is told to you alone: invite it there, or ask here."))
     blocks = list(_blocks(body if body.strip() else first))
     kept = _cut_to_fit(blocks, BLOCKS - len(actions) - len(tail))
     return Rendered(cut(notification, NOTIFICATION), [*kept, *tail, *actions])

@@ -73,9 +73,11 @@ class Router:
         self._db = db
         self._root = settings.slack.command
 
-    async def answer(self, line: str, person: Person, channel: str, now: datetime) -> Message:
+    async def answer(
+        self, line: str, person: Person, channel: str, now: datetime, thread_ts: str | None = None
+    ) -> Message:
         """What the line, typed or behind a button, is answered with. Never raises but on cancellation."""
-        call = Call(person, channel, now, self._db, self._settings)
+        call = Call(person, channel, now, self._db, self._settings, thread_ts)
         work = self._answer(line, call)
         return await safely(work, _as_it_is, person=person.id, channel=channel, command=self._name(line))
 

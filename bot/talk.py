@@ -49,7 +49,7 @@ class Talk:
         place = Place(event["user"], event["channel"], _thread(event))
         line = line_in(str(event.get("text") or ""), str(context.bot_user_id))
         answer = await self._once(str(body.get("event_id") or ""), line, place)
-        if answer is not None:
+        if answer is not None and not answer.is_posted:
             await self._say(answer, place, event)
 
     async def _once(self, event_id: str, line: str, place: Place) -> Answer | None:

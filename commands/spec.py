@@ -44,13 +44,18 @@ Rest = NewType("Rest", str)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who asks, where and when, and what is needed to answer. `now` is aware UTC."""
+    """Who asks, where and when, and what is needed to answer. `now` is aware UTC.
+
+    `thread_ts` is the thread that was asked in, or the message whose button was pressed: what is said later belongs
+    there.
+    """
 
     person: Person
     channel: str
     now: datetime
     db: Database
     settings: Settings
+    thread_ts: str | None = None
 
 
 class Kind(StrEnum):

@@ -46,10 +46,14 @@ class Style(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who sees the answer of a command: the caller alone, or the whole channel."""
+    """Who sees the answer of a command: the caller alone, or the whole channel.
+
+    `POSTED`: it went into the outbox, as a message that is edited later; it is not said a second time.
+    """
 
     CALLER = "caller"
     CHANNEL = "channel"
+    POSTED = "posted"
 
 
 class Button(BaseModel):

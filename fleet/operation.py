@@ -19,6 +19,9 @@ class OperationKind(StrEnum):
     """What is asked. How each kind becomes a message is in `jobs/dispatch.py`."""
 
     CONFIG = "config"
+    PING = "ping"
+    METRICS = "metrics"
+    LOGS = "logs"
     CERTIFICATE_RENEW = "certificate_renew"
     CERTIFICATE_ISSUED = "certificate_issued"
     FIRMWARE = "firmware"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
-from jobs.spec import Delivered, Gone, Letter, NotYet, Run, Stands, job
+from jobs.spec import Delivered, Gone, Letter, NoEntry, NotYet, Run, Stands, job
 from storage import outbox
 from storage.db import CLOCK, AnyRow
 
@@ -59,13 +61,17 @@ def _within_pace(run: Run, waiting: Sequence[AnyRow]) -> tuple[list[AnyRow], dat
 
 async def _in_order(run: Run, rows: Sequence[AnyRow]) -> None:
     for row in rows:
-        letter = _letter(run, row)
+        letter = await _letter(run, row)
         outcome = await _deliver(run, row, letter)
         await _record(run, row, outcome)
 
 
-def _letter(run: Run, row: AnyRow) -> Letter:
+async def _letter(run: Run, row: AnyRow) -> Letter:
     late = run.now - row.wanted_at
+    file = None
+    if row.file_name is not None:
+        async with run.db.read() as session:
+            file = outbox.Attachment(row.file_name, await outbox.file(session, row.key))
     return Letter(
         key=row.key,
         channel=row.channel,
@@ -73,6 +79,8 @@ def _letter(run: Run, row: AnyRow) -> Letter:
         ts=row.ts,
         thread_ts=row.parent_ts,
         late=late if late >= run.settings.slack.say_late_after and row.ts is None else None,
+        moved_from=row.moved_from,
+        file=file,
     )
 
 
@@ -83,27 +91,33 @@ async def _deliver(run: Run, row: AnyRow, letter: Letter) -> Delivered:
             return found
         if isinstance(found, Stands):
             # What stands there may be an older revision of it.
-            return found if row.revision == 1 else await run.deliver.deliver(_as_edit(letter, found.ts), run.now)
+            edited = row.revision > 1 and letter.file is None
+            return await run.deliver.deliver(replace(letter, ts=found.ts, late=None), run.now) if edited else found
     return await run.deliver.deliver(letter, run.now)
-
-
-def _as_edit(letter: Letter, ts: str) -> Letter:
-    return Letter(letter.key, letter.channel, letter.message, ts, letter.thread_ts, None)
 
 
 async def _record(run: Run, row: AnyRow, outcome: Delivered) -> None:
     async with run.db.begin(CLOCK) as session:
         match outcome:
-            case Stands(ts=ts):
-                await outbox.standing(session, row.id, row.revision, ts)
+            case Stands(ts=ts, channel=channel):
+                await outbox.standing(session, row, ts, channel or row.channel)
+            case NoEntry(why=why) if row.fallback is not None:
+                log.info("a channel does not let Muster in, the person is told directly", key=row.key, why=why)
+                await outbox.move(session, row.id, run.now)
             case Gone(why=why):
                 log.info("a message is gone and is posted anew", key=row.key, why=why)
                 await outbox.later(session, row.id, run.now, why, uncertain=False, gone=True)
-            case NotYet(why=why, uncertain=uncertain, after=after):
-                if run.now - row.wanted_at > run.settings.slack.give_up_after:
-                    log.error("a message was given up", key=row.key, why=why)
-                    await outbox.give_up(session, row.id, why)
-                    return
-                wait = after or run.backoff(row.attempts, _LONGEST_WAIT)
-                log.warning("Slack did not take a message", key=row.key, why=why, again_in=str(wait))
-                await outbox.later(session, row.id, run.now + wait, why, uncertain=uncertain)
+            case NoEntry(why=why):
+                await _try_later(run, session, row, NotYet(why))
+            case NotYet():
+                await _try_later(run, session, row, outcome)
+
+
+async def _try_later(run: Run, session: AsyncSession, row: AnyRow, outcome: NotYet) -> None:
+    if run.now - row.wanted_at > run.settings.slack.give_up_after:
+        log.error("a message was given up", key=row.key, why=outcome.why)
+        await outbox.give_up(session, row.id, outcome.why)
+        return
+    wait = outcome.after or run.backoff(row.attempts, _LONGEST_WAIT)
+    log.warning("Slack did not take a message", key=row.key, why=outcome.why, again_in=str(wait))
+    await outbox.later(session, row.id, run.now + wait, outcome.why, uncertain=outcome.uncertain)

@@ -24,6 +24,7 @@ from link.topics import Topics
 from link.wire import Said
 from storage.db import AnyRow, Database
 from storage.dead_letters import Letter as DeadLetter
+from storage.outbox import Attachment
 
 
 class Publish(Protocol):
@@ -37,7 +38,11 @@ class Publish(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One outbox message on its way to Slack. `ts` is the standing message to edit; None posts a new one."""
+    """One outbox message on its way to Slack. `ts` is the standing message to edit; None posts a new one.
+
+    `moved_from` is the channel that did not let Muster in, where the message was meant for. With a `file` the message
+    is what is said to it.
+    """
 
     key: str
     channel: str
@@ -45,13 +50,16 @@ class Letter:
     ts: str | None
     thread_ts: str | None
     late: timedelta | None
+    moved_from: str | None = None
+    file: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """Slack shows it, at `ts`."""
+    """Slack shows it, at `ts`; in `channel` if that is another one than was asked for: a person has a channel."""
 
     ts: str
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,14 @@ class NotYet:
     after: timedelta | None = None
 
 
-Delivered = Stands | Gone | NotYet
+@dataclass(frozen=True, slots=True)
+class NoEntry:
+    """Muster may not write there, and will not be let in by trying again."""
+
+    why: str
+
+
+Delivered = Stands | Gone | NotYet | NoEntry
 
 
 class Deliver(Protocol):

@@ -108,11 +108,11 @@ class ConfigAck(Said):
 
 
 class Response(Said):
-    """An answer to a diagnostics request; chunks count from 1."""
+    """An answer to a diagnostics request; chunks count from 1. How many there may be is a rule of fleet.diagnostics."""
 
     request_id: Id
-    chunk: int = Field(default=1, ge=1, le=1_000)
-    total_chunks: int = Field(default=1, ge=1, le=1_000)
+    chunk: int = Field(default=1, ge=1, lt=2**31)
+    total_chunks: int = Field(default=1, ge=1, lt=2**31)
 
 
 class LogResponse(Response):

@@ -5,27 +5,41 @@
                  └────────────────────────┘ (posted anew)
 
 A row is claimed before Slack is called and marked `uncertain` with it: if we never learn whether Slack took the post,
-whoever tries next looks for it by its metadata first.
+whoever tries next looks for it by its metadata first. A message may be a file (`attach`), which is found again by its
+name, and has its id for a `ts`: it is posted once and never edited.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, text, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
 from storage import batch, ids
 from storage.db import AnyRow, earliest, wake
-from storage.tables import outbox
+from storage.tables import outbox, outbox_files
 
-ESCALATION, REPORT = 0, 5
-"""Priorities: an escalation overtakes every report that waits."""
+ESCALATION, ANSWER, REPORT = 0, 2, 5
+"""Priorities: an escalation overtakes every report that waits, and so does what a person has just asked for."""
 
 _DUE = text("outbox.due_at IS NOT NULL")  # as the partial index has it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a person asked: a channel, and the thread there that the answer belongs into, if any.
+
+    If the channel does not let Muster in, what is meant for it goes to the person instead.
+    """
+
+    channel: str
+    thread_ts: str | None
+    person: str
 
 
 async def put(
@@ -38,22 +52,47 @@ async def put(
 ) -> None:
     """Post each message once under its key; a key that is there already is left as it is."""
     rows = [
-        {
-            "id": ids.new("ob", now),
-            "key": key,
-            "channel": channel,
-            "thread_key": thread_key,
-            "priority": priority,
-            "message": message.model_dump_json(),
-            "created_at": now,
-            "wanted_at": now,
-            "due_at": now,
-        }
-        for key, message in messages.items()
+        {**_row(key, message, channel, now, priority), "thread_key": thread_key} for key, message in messages.items()
     ]
     if rows:
         await session.execute(batch.insert(session, outbox).on_conflict_do_nothing(index_elements=["key"]), rows)
         wake(session, "outbox")
+
+
+async def answer(session: AsyncSession, key: str, message: Message, place: Place, now: datetime) -> None:
+    """Post once under its key what a person waits for, where they asked for it."""
+    row = _row(key, message, place.channel, now, ANSWER)
+    row |= {"thread_ts": place.thread_ts, "fallback": place.person}
+    await session.execute(batch.insert(session, outbox).on_conflict_do_nothing(index_elements=["key"]), [row])
+    wake(session, "outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in full. Its name is unique, since the post is found again by it."""
+
+    name: str
+    content: bytes
+
+
+async def attach(
+    session: AsyncSession,
+    files: Mapping[str, tuple[Attachment, Message]],
+    place: Place,
+    now: datetime,
+    thread_key: str | None = None,
+) -> None:
+    """Post each file once under its key, with what is said to it: in the thread of `place`, or of our `thread_key`."""
+    for key, (file, message) in files.items():
+        row = _row(key, message, place.channel, now, ANSWER)
+        row |= {"thread_ts": place.thread_ts, "fallback": place.person}
+        row["thread_key"] = None if place.thread_ts else thread_key
+        statement = batch.insert(session, outbox).on_conflict_do_nothing(index_elements=["key"]).returning(outbox.c.key)
+        if await session.scalar(statement, [row]):
+            await session.execute(
+                insert(outbox_files), [{"key": key, "name": file.name[-200:], "content": file.content}]
+            )
+    wake(session, "outbox")
 
 
 async def revise(
@@ -86,15 +125,16 @@ async def revise(
 async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
     """What waits to be posted or edited and nobody has claimed, escalations first.
 
-    Columns: id, key, channel, thread_key, message, revision, ts, uncertain, attempts, created_at, wanted_at, and
-    parent_ts. An answer in a thread waits until the thread's first message stands.
+    Columns: id, key, channel, thread_key, message, revision, ts, uncertain, attempts, created_at, wanted_at, fallback,
+    moved_from, parent_ts, and file_name of a file. An answer in a thread waits until the thread's first message stands,
+    and follows it where that was let in.
     """
     parent = outbox.alias("parent")
     statement = (
         select(
             outbox.c.id,
             outbox.c.key,
-            outbox.c.channel,
+            func.coalesce(parent.c.channel, outbox.c.channel).label("channel"),
             outbox.c.thread_key,
             outbox.c.message,
             outbox.c.revision,
@@ -103,9 +143,13 @@ async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyR
             outbox.c.attempts,
             outbox.c.created_at,
             outbox.c.wanted_at,
-            parent.c.ts.label("parent_ts"),
+            outbox.c.fallback,
+            outbox.c.moved_from,
+            func.coalesce(parent.c.ts, outbox.c.thread_ts).label("parent_ts"),
+            outbox_files.c.name.label("file_name"),
         )
         .outerjoin(parent, parent.c.key == outbox.c.thread_key)
+        .outerjoin(outbox_files, outbox_files.c.key == outbox.c.key)
         .where(_DUE, outbox.c.due_at <= now, _unclaimed(now))
         .where(or_(outbox.c.thread_key.is_(None), parent.c.ts.is_not(None)))
         .order_by(outbox.c.priority, outbox.c.due_at, outbox.c.id)
@@ -130,15 +174,19 @@ async def release_all(session: AsyncSession, by: str) -> None:
     await session.execute(update(outbox).where(outbox.c.claimed_by == by).values(claimed_by=None, claimed_until=None))
 
 
-async def standing(session: AsyncSession, row_id: str, revision: int, ts: str) -> None:
-    """Slack shows this revision at `ts`. A newer one stays due."""
-    newer = outbox.c.revision > revision
+async def standing(session: AsyncSession, row: AnyRow, ts: str, channel: str) -> None:
+    """Slack shows the revision of this row (id, key, revision) at `ts` of `channel`. A newer one stays due.
+
+    A person's id is not a channel that can be edited in: Slack tells the channel that it has posted into.
+    """
+    newer = outbox.c.revision > row.revision
     statement = (
         update(outbox)
-        .where(outbox.c.id == row_id)
+        .where(outbox.c.id == row.id)
         .values(
             ts=ts,
-            sent_revision=revision,
+            channel=channel,
+            sent_revision=row.revision,
             attempts=0,
             uncertain=False,
             error="",
@@ -148,7 +196,35 @@ async def standing(session: AsyncSession, row_id: str, revision: int, ts: str) -
         )
     )
     await session.execute(statement)
+    if row.file_name is not None:
+        await session.execute(delete(outbox_files).where(outbox_files.c.key == row.key))
     wake(session, "outbox")  # answers in its thread may go now
+
+
+async def file(session: AsyncSession, key: str) -> bytes:
+    """The content of a message's file."""
+    return await session.scalar(select(outbox_files.c.content).where(outbox_files.c.key == key)) or b""
+
+
+async def move(session: AsyncSession, row_id: str, now: datetime) -> None:
+    """The channel does not let Muster in: the message goes to its fallback, at once."""
+    statement = (
+        update(outbox)
+        .where(outbox.c.id == row_id, outbox.c.fallback.is_not(None))
+        .values(
+            moved_from=outbox.c.channel,
+            channel=outbox.c.fallback,
+            fallback=None,
+            thread_ts=None,
+            thread_key=None,
+            due_at=now,
+            uncertain=False,
+            claimed_by=None,
+            claimed_until=None,
+        )
+    )
+    await session.execute(statement)
+    wake(session, "outbox")
 
 
 async def later(
@@ -189,6 +265,19 @@ async def waiting(session: AsyncSession) -> tuple[int, datetime | None]:
     counted = await session.execute(select(func.count(), func.min(outbox.c.wanted_at)).where(_DUE))
     count, oldest = counted.one()
     return count, oldest
+
+
+def _row(key: str, message: Message, channel: str, now: datetime, priority: int) -> dict[str, Any]:
+    return {
+        "id": ids.new("ob", now),
+        "key": key,
+        "channel": channel,
+        "priority": priority,
+        "message": message.model_dump_json(),
+        "created_at": now,
+        "wanted_at": now,
+        "due_at": now,
+    }
 
 
 def _unclaimed(now: datetime) -> Any:

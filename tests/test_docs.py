@@ -27,7 +27,13 @@ def settings(model: type[Section], path: str = "") -> Iterator[tuple[str, str, s
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from settings(kind, f"{path}{name}.")
         else:
-            default = "*required*" if field.is_required() else f"`{shown(field.default)}`"
+            default = (
+                "*required*"
+                if field.is_required()
+                else "see app.yaml"
+                if field.default_factory
+                else f"`{shown(field.default)}`"
+            )
             yield f"{path}{name}", default, field.description or ""
 
 

@@ -43,6 +43,12 @@ from storage.tables.devices import config_versions as config_versions
 from storage.tables.devices import device_groups as device_groups
 from storage.tables.devices import device_tags as device_tags
 from storage.tables.devices import devices as devices
+from storage.tables.diagnostics import DiagnosticChunk as DiagnosticChunk
+from storage.tables.diagnostics import DiagnosticRequest as DiagnosticRequest
+from storage.tables.diagnostics import FanOut as FanOut
+from storage.tables.diagnostics import diagnostic_chunks as diagnostic_chunks
+from storage.tables.diagnostics import diagnostics as diagnostics
+from storage.tables.diagnostics import fan_outs as fan_outs
 from storage.tables.drift import DriftCase as DriftCase
 from storage.tables.drift import drift_cases as drift_cases
 from storage.tables.events import Event as Event
@@ -76,9 +82,11 @@ from storage.tables.lifecycle import maintenance_windows as maintenance_windows
 from storage.tables.lifecycle import transitions as transitions
 from storage.tables.operations import Operation as Operation
 from storage.tables.operations import operations as operations
+from storage.tables.slack import OutboxFile as OutboxFile
 from storage.tables.slack import OutboxMessage as OutboxMessage
 from storage.tables.slack import SeenEvent as SeenEvent
 from storage.tables.slack import outbox as outbox
+from storage.tables.slack import outbox_files as outbox_files
 from storage.tables.slack import seen_events as seen_events
 from storage.tables.upkeep import DeadLetter as DeadLetter
 from storage.tables.upkeep import Schedule as Schedule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, Text
+from sqlalchemy import Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from storage.columns import UtcDateTime
@@ -16,6 +16,8 @@ class OutboxMessage(SQLModel, table=True):
 
     `revision` counts what was wanted, `sent_revision` what Slack took: edits that pile up become one. `ts` is NULL
     until it stands in the channel. `uncertain` says that a post may have been accepted without our knowing.
+    It stands in the thread of the message `thread_key`, or of one that is not ours, `thread_ts`. Where the channel does
+    not let Muster in, it goes to `fallback` (a person's id) instead, and `moved_from` names the channel.
     """
 
     __tablename__ = "outbox"
@@ -25,6 +27,9 @@ class OutboxMessage(SQLModel, table=True):
     key: str = Field(unique=True, max_length=256)
     channel: str = Field(max_length=64)
     thread_key: str | None = Field(default=None, max_length=256)
+    thread_ts: str | None = Field(default=None, max_length=32)
+    fallback: str | None = Field(default=None, max_length=64)
+    moved_from: str | None = Field(default=None, max_length=64)
     priority: int = 5
     message: str = Field(sa_type=Text)
     revision: int = 1
@@ -40,6 +45,16 @@ class OutboxMessage(SQLModel, table=True):
     error: str = Field(default="", sa_type=Text)
 
 
+class OutboxFile(SQLModel, table=True):
+    """The file of an outbox message, until Slack has it."""
+
+    __tablename__ = "outbox_files"
+
+    key: str = Field(primary_key=True, max_length=256, foreign_key="outbox.key")
+    name: str = Field(max_length=200)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class SeenEvent(SQLModel, table=True):
     """An event from Slack that was taken: the same one comes again until Slack has its acknowledgement."""
 
@@ -51,4 +66,5 @@ class SeenEvent(SQLModel, table=True):
 
 
 outbox = table(OutboxMessage)
+outbox_files = table(OutboxFile)
 seen_events = table(SeenEvent)

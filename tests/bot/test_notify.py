@@ -11,7 +11,7 @@ from bot.notify import Pace, SlackDelivery
 from bot.slack import web_client
 from fleet.message import Message
 from fleet.settings import SlackSettings
-from jobs.spec import Gone, Letter, NotYet, Stands
+from jobs.spec import Gone, Letter, NoEntry, NotYet, Stands
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, RateLimits, Workspace
 from tests.conftest import NOW
 
@@ -117,9 +117,8 @@ async def test_what_cannot_be_edited_any_more_is_gone(
 
 async def test_a_channel_that_does_not_exist_is_named(workspace: Workspace, delivery: SlackDelivery) -> None:
     outcome = await delivery.deliver(letter(channel="C0NOWHERE"), NOW)
-    assert isinstance(outcome, NotYet)
+    assert isinstance(outcome, NoEntry)
     assert outcome.why == "channel_not_found"
-    assert not outcome.uncertain
 
 
 async def test_blocks_that_slack_refuses_are_sent_as_text(workspace: Workspace, delivery: SlackDelivery) -> None:
