@@ -26,6 +26,7 @@ class OperationKind(StrEnum):
     CERTIFICATE_ISSUED = "certificate_issued"
     FIRMWARE = "firmware"
     CLEAR = "clear"
+    RESTART = "restart"
 
 
 class OperationState(StrEnum):

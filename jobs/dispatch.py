@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.operation import OperationKind
-from jobs import clearing, firmware, pushes
+from jobs import clearing, firmware, pushes, restarts
 from jobs.spec import Dispatch
 
 BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
@@ -14,5 +14,6 @@ BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
         OperationKind.CONFIG: pushes.DISPATCH,
         OperationKind.FIRMWARE: firmware.DISPATCH,
         OperationKind.CLEAR: clearing.DISPATCH,
+        OperationKind.RESTART: restarts.DISPATCH,
     }
 )

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobs import firmware
+from jobs import firmware, restarts
 from jobs.spec import Hearing
 from link.wire import Kind
 
 BY_KIND: Mapping[Kind, Hearing] = MappingProxyType(
     {
         Kind.FIRMWARE_STATE: firmware.state,
+        Kind.COMMAND_ACK: restarts.answered,
     }
 )

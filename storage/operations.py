@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -132,8 +132,55 @@ async def settle(
             claimed_by=None,  # an ack may overtake our own record of having sent
             claimed_until=None,
         )
+        .returning(operations.c.campaign_id)
     )
-    await session.execute(statement, {"given": batch.dump(acks)})
+    _wake_campaigns(session, await session.scalars(statement, {"given": batch.dump(acks)}))
+
+
+async def answer(
+    session: AsyncSession, answers: Sequence[Mapping[str, Any]], state: OperationState, now: datetime
+) -> None:
+    """What devices answered to commands: id, device_id, error. An answer from another device than asked is nothing."""
+    if not answers:
+        return
+    given = batch.rows(session, {"id": batch.TEXT, "device_id": batch.TEXT, "error": batch.TEXT})
+    statement = (
+        update(operations)
+        .where(
+            operations.c.id == given.c.id,
+            batch.and_not_guessed(operations.c.device_id == given.c.device_id, operations.c.state.in_(sources(state))),
+        )
+        .values(
+            state=state,
+            settled_at=now,
+            error=func.coalesce(given.c.error, ""),
+            claimed_by=None,
+            claimed_until=None,
+        )
+        .returning(operations.c.campaign_id)
+    )
+    _wake_campaigns(session, await session.scalars(statement, {"given": batch.dump(answers)}))
+
+
+def _wake_campaigns(session: AsyncSession, campaign_ids: Iterable[str | None]) -> None:
+    if any(campaign_ids):
+        wake(session, "campaigns")
+
+
+async def cancel_open(session: AsyncSession, device_ids: Sequence[str], kind: OperationKind, now: datetime) -> None:
+    """Nothing of this kind is asked of these devices any more."""
+    given = batch.texts(session)
+    statement = (
+        update(operations)
+        .where(
+            operations.c.device_id == given.c.value,
+            batch.and_not_guessed(
+                operations.c.kind == kind, operations.c.state.in_((OperationState.QUEUED, OperationState.SENT))
+            ),
+        )
+        .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(statement, {"given": batch.dump(device_ids)})
 
 
 async def close(session: AsyncSession, ids: Sequence[str], state: OperationState, now: datetime) -> None:

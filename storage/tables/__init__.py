@@ -24,6 +24,14 @@ from storage.tables.audit import audit as audit
 from storage.tables.audit import audit_head as audit_head
 from storage.tables.audit import audit_subjects as audit_subjects
 from storage.tables.base import metadata as metadata
+from storage.tables.campaigns import Campaign as Campaign
+from storage.tables.campaigns import CampaignDevice as CampaignDevice
+from storage.tables.campaigns import Fence as Fence
+from storage.tables.campaigns import Rehearsal as Rehearsal
+from storage.tables.campaigns import campaign_devices as campaign_devices
+from storage.tables.campaigns import campaigns as campaigns
+from storage.tables.campaigns import fences as fences
+from storage.tables.campaigns import rehearsals as rehearsals
 from storage.tables.certificates import Certificate as Certificate
 from storage.tables.certificates import CertificateRequest as CertificateRequest
 from storage.tables.certificates import Provisioning as Provisioning

@@ -24,6 +24,7 @@ class Operation(SQLModel, table=True):
     __table_args__ = (
         index("ix_operations_due_at", "state = 'queued'", "due_at"),
         index("ix_operations_expires_at", "state = 'queued' AND expires_at IS NOT NULL", "expires_at"),
+        index("ix_operations_sent", "state = 'sent'", "kind"),
         Index("ix_operations_device_id_created_at", "device_id", "created_at"),
         index("ix_operations_campaign_id", "campaign_id IS NOT NULL", "campaign_id"),
     )

@@ -1,0 +1,318 @@
+"""A campaign: one thing done to many devices, wave by wave, and stopped where it goes wrong.
+
+                ask              approved             its time            all waves over
+    planned ─────────> waiting ───────────> scheduled ─────────> running ────────────────> done, failed
+       │ nobody asks      │ no, or nobody       │                 ^ │ ^ \\
+       v in time          v answers             │            wave │ │ │  \\ a gate tripped, or a person
+    expired      rejected, expired              │   soak over     │ v │   v
+                                                │             soaking └─ paused   (resumed by a person only)
+                                                └──────────────────┴────────┴── abort ──> stopping ──> aborted
+                                                                                    once nothing is under way
+    done, failed, aborted ── retry of failed devices ──> running
+
+One device in it:
+
+                 sent                 accepted           answered, not yet proven
+    planned ───────────> dispatched ───────────> acked ───────────────────────────> verifying
+      ^ │                 │ │ │ └───────────────────┴──── done, proven ────────────────┴────> succeeded
+      │ │ not legal,      │ │ └── it says no ──> rejected          not proven in time ──> failed
+      │ │ has it already  │ └── no answer in time, heard since ──> (again, while retries are left) timed_out
+      │ v                 v no answer, and not heard since
+      │ skipped, removed  parked ── its time is over ──> skipped
+      └───── heard ─────────┘
+    planned, parked ── abort ──> cancelled          any ── deleted or decommissioned meanwhile ──> removed
+
+Devices that are offline are parked and count in no gate: a gate is failed / tried, and its text says of how many.
+`next_step` is the whole rule of the engine; jobs/campaigns.py does what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+
+from fleet.lifecycle import DeviceStatus
+from fleet.rollout import Rollout
+
+
+class CampaignKind(StrEnum):
+    """What is done. How each is done is in `jobs/campaign_kinds.py`; the approval is for `bulk.<kind>`."""
+
+    CONFIG = "config"
+    RESTART = "restart"
+    FIRMWARE = "firmware"
+    ROTATE_CERTS = "rotate-certs"
+    DECOMMISSION = "decommission"
+
+    @property
+    def operation(self) -> str:
+        """What an approval names it."""
+        return f"bulk.{self.value}"
+
+
+class CampaignStatus(StrEnum):
+    PLANNED = "planned"
+    WAITING = "waiting"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class TargetState(StrEnum):
+    """Where one device stands in a campaign."""
+
+    PLANNED = "planned"
+    DISPATCHED = "dispatched"
+    ACKED = "acked"
+    VERIFYING = "verifying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed_out"
+    PARKED = "parked"
+    SKIPPED = "skipped"
+    REMOVED = "removed"
+    CANCELLED = "cancelled"
+
+
+UNDER_WAY = (TargetState.DISPATCHED, TargetState.ACKED, TargetState.VERIFYING)
+UNSUCCESSFUL = (TargetState.FAILED, TargetState.REJECTED, TargetState.TIMED_OUT)
+UNSETTLED = (TargetState.PLANNED, *UNDER_WAY, TargetState.PARKED)
+
+_S = CampaignStatus
+BEGUN = (_S.SCHEDULED, _S.RUNNING, _S.SOAKING, _S.PAUSED, _S.STOPPING)
+"""Approved and not over: its unsettled devices are taken, another campaign leaves them out."""
+OPEN = (_S.PLANNED, _S.WAITING, *BEGUN)
+OVER = tuple(status for status in CampaignStatus if status not in OPEN)
+RETRIABLE = (_S.RUNNING, _S.SOAKING, _S.PAUSED, _S.DONE, _S.FAILED, _S.ABORTED)
+
+MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = MappingProxyType(
+    {
+        _S.PLANNED: frozenset({_S.WAITING, _S.SCHEDULED, _S.EXPIRED}),
+        _S.WAITING: frozenset({_S.SCHEDULED, _S.REJECTED, _S.EXPIRED, _S.FAILED}),
+        _S.SCHEDULED: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
+        _S.RUNNING: frozenset({_S.SOAKING, _S.PAUSED, _S.STOPPING, _S.DONE, _S.FAILED}),
+        _S.SOAKING: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
+        _S.PAUSED: frozenset({_S.RUNNING, _S.SCHEDULED, _S.STOPPING}),
+        _S.STOPPING: frozenset({_S.ABORTED}),
+        _S.DONE: frozenset({_S.RUNNING}),
+        _S.FAILED: frozenset({_S.RUNNING}),
+        _S.ABORTED: frozenset({_S.RUNNING}),
+        _S.REJECTED: frozenset(),
+        _S.EXPIRED: frozenset(),
+    }
+)
+
+_D = DeviceStatus
+LEGAL: Mapping[CampaignKind, frozenset[DeviceStatus]] = MappingProxyType(
+    {
+        CampaignKind.CONFIG: frozenset({_D.PROVISIONED, _D.ACTIVE, _D.MAINTENANCE, _D.SUSPENDED}),
+        CampaignKind.RESTART: frozenset({_D.ACTIVE, _D.MAINTENANCE}),
+        CampaignKind.FIRMWARE: frozenset({_D.ACTIVE, _D.MAINTENANCE}),
+        CampaignKind.ROTATE_CERTS: frozenset({_D.PROVISIONED, _D.ACTIVE, _D.MAINTENANCE, _D.SUSPENDED}),
+        CampaignKind.DECOMMISSION: frozenset({_D.ACTIVE}),
+    }
+)
+"""In which states a device takes part; in any other it is skipped, at planning and again when its turn comes."""
+
+
+class Campaign(Protocol):
+    """The part of a campaign's row that the rule looks at.
+
+    `wave` is the present one, `waves` how many there are. `wave_at`: when it began. `due_at` means by `status`: the
+    draft's or the request's end, the planned start, the end of the soak, the end of a pause. `forgiven_failed` of
+    `forgiven` tried devices of this wave were accepted by whoever resumed; `unproven_ok` is a wave that may be left
+    although nobody in it could be tried. `tail_until`: when parked devices are given up.
+    """
+
+    @property
+    def status(self) -> CampaignStatus: ...
+    @property
+    def wave(self) -> int: ...
+    @property
+    def waves(self) -> int: ...
+    @property
+    def wave_at(self) -> datetime | None: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+    @property
+    def tail_until(self) -> datetime | None: ...
+    @property
+    def forgiven(self) -> int: ...
+    @property
+    def forgiven_failed(self) -> int: ...
+    @property
+    def unproven_ok(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Devices that matter now: `planned` of all waves begun, `under_way` and `parked` of the whole campaign;
+    `succeeded` and `failed` (rejected, timed out and failed) of the present wave, `succeeded_before` of the others.
+    """
+
+    planned: int = 0
+    under_way: int = 0
+    parked: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    succeeded_before: int = 0
+
+    @property
+    def tried(self) -> int:
+        return self.succeeded + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class StartWave:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Send to up to so many devices; windows, staggers and budgets of their sites may allow fewer."""
+
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A gate tripped; `why` is a whole sentence with its numbers."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Begin to end it: nothing more is sent. `why` is a whole sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpParked:
+    """The time of the offline ones is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    status: CampaignStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """For devices and people; until that moment at the latest, where there is one."""
+
+    until: datetime | None = None
+
+
+Step = StartWave | Dispatch | Soak | Pause | Stop | GiveUpParked | Finish | Wait
+
+
+def next_step(
+    row: Campaign, counts: Counts, now: datetime, rollout: Rollout, frozen_until: datetime | None = None
+) -> Step:
+    """What follows for a campaign. `frozen_until`: nothing new is sent before (freeze calendar)."""
+    due = row.due_at is None or row.due_at <= now
+    match row.status:
+        case _S.PLANNED | _S.WAITING:
+            return Finish(_S.EXPIRED) if due else Wait(row.due_at)
+        case _S.SCHEDULED:
+            if not due or frozen_until:
+                return Wait(frozen_until if due else row.due_at)
+            return StartWave(1)
+        case _S.PAUSED:
+            return Stop("Nobody resumed it in time.") if row.due_at and due else Wait(row.due_at)
+        case _S.STOPPING:
+            return Wait() if counts.under_way else Finish(_S.ABORTED)
+        case _S.RUNNING | _S.SOAKING:
+            return _running(row, counts, now, rollout, frozen_until)
+        case _:
+            return Wait()
+
+
+def _running(row: Campaign, counts: Counts, now: datetime, rollout: Rollout, frozen_until: datetime | None) -> Step:
+    if why := tripped(row, counts, rollout):
+        return Pause(why)
+    if counts.planned and not frozen_until and (room := rollout.concurrency - counts.under_way) > 0:
+        return Dispatch(min(room, counts.planned))
+    if counts.planned or counts.under_way:
+        return Wait(frozen_until if counts.planned else None)
+    if row.wave < row.waves:
+        return _between_waves(row, now, rollout, frozen_until)
+    if counts.parked:
+        return GiveUpParked() if row.tail_until and row.tail_until <= now else Wait(row.tail_until)
+    return Finish(_S.DONE if counts.succeeded + counts.succeeded_before or not counts.failed else _S.FAILED)
+
+
+def _between_waves(row: Campaign, now: datetime, rollout: Rollout, frozen_until: datetime | None) -> Step:
+    if row.status is _S.RUNNING:
+        earliest = row.wave_at + rollout.every if row.wave_at else now
+        until = max(now + rollout.soak, earliest)
+        if until > now:
+            return Soak(until)
+    elif row.due_at and row.due_at > now:
+        return Wait(row.due_at)
+    return Wait(frozen_until) if frozen_until else StartWave(row.wave + 1)
+
+
+def tripped(row: Campaign, counts: Counts, rollout: Rollout) -> str | None:
+    """Why the campaign must not go on by itself, as a sentence; None if it may.
+
+    Looked at all the time. A gate trips from `min_sample` tried devices on, when its wave is over, or as soon as the
+    wave cannot end below it any more. With nothing left to protect it does not trip.
+    """
+    active = counts.planned + counts.under_way
+    if not active and row.wave >= row.waves and not counts.parked:
+        return None
+    canary = row.wave == 1 and bool(rollout.canary)
+    if canary and not active and not counts.tried and row.waves > 1 and row.unproven_ok != row.wave:
+        return "No canary could be tried, so nothing is proven: all of them are offline, or were left out."
+    tried, failed = counts.tried - row.forgiven, counts.failed - row.forgiven_failed
+    limit = rollout.canary_max_failed if canary else rollout.max_failed
+    if failed <= 0 or tried <= 0:
+        return None
+    certain = failed > limit * (tried + active)
+    if failed <= limit * tried or not (certain or tried >= rollout.min_sample or not active):
+        return None
+    who = "canaries" if canary else f"devices tried in wave {row.wave}"
+    since = " since it was resumed" if row.forgiven else ""
+    return f"{failed:,} of {tried:,} {who} failed{since} ({failed / tried:.1%}); at most {limit:.1%} may."
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Back to `planned`, to be sent anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    state: TargetState
+    why: str
+
+
+def overdue(state: TargetState, tries: int, heard_since: bool, rollout: Rollout) -> Again | Settle:
+    """What becomes of a device under way whose deadline has passed. `heard_since`: it spoke after it was sent to."""
+    if state is TargetState.VERIFYING:
+        return Settle(TargetState.FAILED, "It answered, but did not prove it in time.")
+    if not heard_since:
+        return Settle(TargetState.PARKED, "It went offline before it answered.")
+    if tries <= rollout.retries:
+        return Again()
+    return Settle(TargetState.TIMED_OUT, "It is online, but did not answer in time.")

@@ -1,0 +1,20 @@
+"""What each kind of campaign asks of a device: one line a kind. `jobs.campaigns` is the only one who asks.
+
+What a success is, who has it already and who goes first are conditions on rows: `storage/campaign_conditions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from fleet.campaign import CampaignKind
+from jobs import campaign_config, restarts
+from jobs.campaign_spec import CampaignWork
+
+BY_KIND: Mapping[CampaignKind, CampaignWork] = MappingProxyType(
+    {
+        CampaignKind.CONFIG: campaign_config.ask,
+        CampaignKind.RESTART: restarts.ask,
+    }
+)

@@ -1,0 +1,189 @@
+"""The plan of a campaign: its targets frozen in one statement, and what is shown of them before anybody agrees."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, insert, literal, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.campaign import BEGUN, LEGAL, UNSETTLED, TargetState
+from fleet.rollout import share, waves
+from fleet.selector import Selector, parse
+from storage import campaigns as rows_of
+from storage import selection
+from storage.campaign_conditions import BY_KIND
+from storage.db import AnyRow
+from storage.tables import Campaign, campaign_devices, campaigns, devices
+
+HAS_IT, ELSEWHERE, ILLEGAL = "has it already", "in campaign ", "its state is "
+"""How the reasons begin for which a device is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, and within which time a device was heard to be online."""
+
+    now: datetime
+    online_within: timedelta
+
+
+async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Moment, leave_out: str = "") -> None:
+    """Write every device that `which` means into the campaign, planned with its wave or skipped with the reason.
+
+    One INSERT … SELECT, whatever their number. `leave_out`: devices of that campaign are not meant. The row's
+    `targets`, `targets_sha256` and `waves` are set.
+    """
+    rollout = rows_of.rollout_of(row)
+    is_selector = bool(rollout.canary) and share(rollout.canary) is None
+    first, behind_them = parse(rollout.canary if is_selector else "all"), parse(rollout.last or "all")
+    meant = await selection.compiler(session, (which, first, behind_them), at.now, at.online_within)
+    condition = meant.where(which)
+    if leave_out:
+        there = campaign_devices.alias("there")
+        same = and_(there.c.campaign_id == leave_out, there.c.device_id == devices.c.device_id)
+        condition = and_(condition, ~select(there.c.device_id).where(same).exists())
+    last = meant.where(behind_them) if rollout.last else false()
+    canary = meant.where(first) if is_selector else false()
+    chosen = _chosen(row, condition, func.coalesce(last, false()), func.coalesce(canary, false()), at)
+    taken = chosen.c.why == ""
+    counted = select(
+        func.count().filter(taken, chosen.c.part == 0),
+        func.count().filter(taken, chosen.c.part == 1),
+        func.count().filter(taken, chosen.c.part == 0, chosen.c.canary == 1),
+    )
+    ordinary, behind, canaries = (await session.execute(counted)).one()
+    cut = waves(rollout, ordinary, behind, canaries if is_selector else None)
+    place = func.row_number().over(
+        partition_by=chosen.c.part,
+        order_by=(chosen.c.canary.desc(), chosen.c.ordering, chosen.c.offline, chosen.c.rank, chosen.c.device_id),
+    )
+    placed = select(chosen, place.label("place")).subquery("placed")
+    wave = case(
+        (placed.c.why != "", 0),
+        (and_(placed.c.part == 1, literal(ordinary) > 0), cut.first_last + (placed.c.place - 1) // cut.last_size),
+        (placed.c.place <= cut.canary, 1),
+        else_=cut.first + (placed.c.place - cut.canary - 1) // cut.size,
+    )
+    columns = {
+        "campaign_id": literal(row.id),
+        "device_id": placed.c.device_id,
+        "state": case((placed.c.why == "", TargetState.PLANNED.value), else_=TargetState.SKIPPED.value),
+        "wave": wave,
+        "position": placed.c.place + case((placed.c.part == 1, ordinary), else_=0),
+        "site": placed.c.site,
+        "model": placed.c.model,
+        "firmware": placed.c.firmware_version,
+        "why": placed.c.why,
+    }
+    given = select(*(value.label(name) for name, value in columns.items()))
+    await session.execute(insert(campaign_devices).from_select(list(columns), given, include_defaults=False))
+    targets = ordinary + behind
+    await rows_of.change(session, row, targets=targets, waves=cut.total, targets_sha256=await digest(session, row.id))
+
+
+def _chosen(
+    row: Campaign, condition: ColumnElement[bool], last: ColumnElement[bool], canary: ColumnElement[bool], at: Moment
+) -> Any:
+    """The devices that are meant, with `why` they are left out, and what they are sorted by."""
+    conditions = BY_KIND[row.kind]
+    other, theirs = campaign_devices.alias("other"), campaigns.alias("theirs")
+    elsewhere = (
+        select(func.min(other.c.campaign_id))
+        .join(theirs, theirs.c.id == other.c.campaign_id)
+        .where(other.c.device_id == devices.c.device_id, other.c.state.in_(UNSETTLED), theirs.c.status.in_(BEGUN))
+        .scalar_subquery()
+    )
+    why = case(
+        (devices.c.status.not_in(LEGAL[row.kind]), literal(ILLEGAL) + cast(devices.c.status, String)),
+        (elsewhere.is_not(None), literal(ELSEWHERE) + elsewhere),
+        (conditions.already(row.params), HAS_IT),
+        else_="",
+    )
+    offline = case((devices.c.last_seen_at >= at.now - at.online_within, 0), else_=1)
+    rank = func.row_number().over(
+        partition_by=(devices.c.site, devices.c.model), order_by=(offline, devices.c.device_id)
+    )
+    spread = conditions.order is None
+    found = select(
+        devices.c.device_id,
+        devices.c.site,
+        devices.c.model,
+        devices.c.firmware_version,
+        why.label("why"),
+        case((last, 1), else_=0).label("last"),
+        case((canary, 1), else_=0).label("canary"),
+        (literal(0) if conditions.order is None else conditions.order).label("ordering"),
+        (offline if spread else literal(0)).label("offline"),
+        (rank if spread else literal(0)).label("rank"),
+    ).where(condition)
+    inner = found.subquery("found")
+    part = case((inner.c.why != "", 2), (inner.c.last == 1, 1), else_=0)
+    return select(inner, part.label("part")).subquery("chosen")
+
+
+async def digest(session: AsyncSession, campaign_id: str) -> str:
+    """The SHA-256 of the sorted ids of all that are not left out, joined by newlines: the approval is for these."""
+    statement = select(campaign_devices.c.device_id).where(
+        campaign_devices.c.campaign_id == campaign_id, campaign_devices.c.state != TargetState.SKIPPED
+    )
+    return hashlib.sha256("\n".join(sorted(await session.scalars(statement))).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The blast radius. Pairs of a name and a number of devices, the greatest first; `skipped` by its reason."""
+
+    online: int
+    sites: Sequence[tuple[str, int]]
+    models: Sequence[tuple[str, int]]
+    firmwares: Sequence[tuple[str, int]]
+    statuses: Sequence[tuple[str, int]]
+    skipped: Sequence[tuple[str, int]]
+    waves: Sequence[tuple[int, int, int]]
+    """Of each wave its number, its devices, and those of the site that has most of them."""
+    sample: Sequence[AnyRow]
+    """device_id, site, model, firmware: the first to go."""
+
+
+async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int = 10) -> Preview:
+    """What the campaign would touch. At most `listed` of each kind."""
+    target = campaign_devices.c
+    mine = target.campaign_id == row.id
+    taken = and_(mine, target.state != TargetState.SKIPPED)
+    with_device = campaign_devices.join(devices, devices.c.device_id == target.device_id)
+
+    async def by(column: ColumnElement[Any], condition: ColumnElement[bool], joined: bool = False) -> list[Any]:
+        source = with_device if joined else campaign_devices
+        statement = select(column, func.count()).select_from(source).where(condition).group_by(column)
+        rows = await session.execute(statement.order_by(func.count().desc(), column).limit(listed))
+        return [(str(name), count) for name, count in rows.all()]
+
+    heard = devices.c.last_seen_at >= at.now - at.online_within
+    online = select(func.count()).select_from(with_device).where(taken, heard)
+    per_site = (
+        select(target.wave, target.site, func.count().label("devices"))
+        .where(taken)
+        .group_by(target.wave, target.site)
+        .subquery()
+    )
+    per_wave = (
+        select(per_site.c.wave, func.sum(per_site.c.devices), func.max(per_site.c.devices))
+        .group_by(per_site.c.wave)
+        .order_by(per_site.c.wave)
+    )
+    first = select(target.device_id, target.site, target.model, target.firmware).where(taken)
+    return Preview(
+        online=await session.scalar(online) or 0,
+        sites=await by(target.site, taken),
+        models=await by(target.model, taken),
+        firmwares=await by(target.firmware, taken),
+        statuses=await by(devices.c.status, taken, joined=True),
+        skipped=await by(target.why, and_(mine, target.state == TargetState.SKIPPED)),
+        waves=[(wave, int(count), most) for wave, count, most in (await session.execute(per_wave)).all()],
+        sample=(await session.execute(first.order_by(target.wave, target.position).limit(5))).all(),
+    )

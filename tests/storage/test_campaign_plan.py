@@ -1,0 +1,116 @@
+"""Targets frozen in one statement: who is in, in which wave, and who is left out for what."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from fleet.campaign import CampaignKind, CampaignStatus, TargetState
+from fleet.lifecycle import DeviceStatus
+from fleet.rollout import Rollout
+from fleet.selector import parse
+from storage import campaign_plan, campaigns, ids
+from storage.campaign_plan import Moment
+from storage.db import AnyRow, Database
+from storage.tables import Campaign, campaign_devices
+from tests import build
+from tests.build import NEW, OLD
+
+
+async def planned(db: Database, now: datetime, which: str = "all", status: str = "planned", **more: Any) -> Campaign:
+    """A config campaign over the devices that a selector means."""
+    rollout = more.pop("rollout", Rollout())
+    async with db.begin() as session:
+        row = {
+            "id": ids.new("ca", now),
+            "kind": CampaignKind.CONFIG,
+            "title": "Configuration",
+            "status": CampaignStatus(status),
+            "selector": which,
+            "params": {"version": NEW},
+            "rollout": rollout.model_dump(mode="json"),
+            "created_at": now,
+            "created_by": "olga",
+            **more,
+        }
+        await campaigns.add(session, row)
+        made = await campaigns.get(session, row["id"])
+        await campaign_plan.freeze(session, made, parse(which), Moment(now, timedelta(minutes=5)))
+    return made
+
+
+async def targets(db: Database, campaign_id: str) -> dict[str, AnyRow]:
+    async with db.read() as session:
+        statement = select(campaign_devices).where(campaign_devices.c.campaign_id == campaign_id)
+        rows = (await session.execute(statement.order_by(campaign_devices.c.position))).all()
+    return {row.device_id: row for row in rows}
+
+
+async def test_waves_hold_a_device_of_each_site_in_turn_and_the_last_ones_go_last(db: Database, now: datetime) -> None:
+    rows = [
+        build.device(
+            f"dev-{number:02}",
+            now,
+            site="oslo" if number < 20 else "bergen",
+            model="gateway" if number % 10 == 0 else "gw2",
+            reported_config_version=OLD,
+            last_seen_at=now,
+        )
+        for number in range(40)
+    ]
+    await build.fleet(db, now, rows)
+    row = await planned(db, now, rollout=Rollout(canary="4", wave="50%", last="model:gateway"))
+    found = await targets(db, row.id)
+    assert (row.targets, row.waves) == (40, 4 + 1)
+    by_wave = {wave: [each for each in found.values() if each.wave == wave] for wave in range(1, 6)}
+    assert [len(each) for each in by_wave.values()] == [4, 16, 16, 2, 2]
+    assert {each.site for each in by_wave[1]} == {"oslo", "bergen"}
+    assert {each.model for wave in (1, 2, 3) for each in by_wave[wave]} == {"gw2"}
+    assert {each.model for wave in (4, 5) for each in by_wave[wave]} == {"gateway"}
+    assert len(row.targets_sha256) == 64
+
+
+async def test_a_device_that_cannot_take_part_is_skipped_with_the_reason(db: Database, now: datetime) -> None:
+    old: dict[str, Any] = {"reported_config_version": OLD, "target_config_version": OLD, "last_seen_at": now}
+    rows = [
+        build.device("dev-1", now, **old),
+        build.device("dev-2", now),
+        build.device("dev-3", now, **{**old, "status": DeviceStatus.DECOMMISSIONED}),
+        build.device("dev-4", now, **old),
+    ]
+    await build.fleet(db, now, rows)
+    other = await planned(db, now, "dev-4", "running")
+    row = await planned(db, now)
+    found = await targets(db, row.id)
+    assert {name: (each.state, each.why) for name, each in found.items()} == {
+        "dev-1": (TargetState.PLANNED, ""),
+        "dev-2": (TargetState.SKIPPED, "has it already"),
+        "dev-3": (TargetState.SKIPPED, "its state is decommissioned"),
+        "dev-4": (TargetState.SKIPPED, f"in campaign {other.id}"),
+    }
+    async with db.read() as session:
+        shown = await campaign_plan.preview(session, row, Moment(now, timedelta(minutes=5)))
+    assert (row.targets, shown.online) == (1, 1)
+    assert len(shown.skipped) == 3
+    assert shown.waves == [(1, 1, 1)]
+
+
+async def test_the_canary_may_be_a_group_of_devices(db: Database, now: datetime) -> None:
+    rows = [build.device(f"dev-{number}", now, reported_config_version=OLD, last_seen_at=now) for number in range(8)]
+    await build.fleet(db, now, rows, groups=[{"name": "canary", "device_id": f"dev-{each}"} for each in (6, 7)])
+    row = await planned(db, now, rollout=Rollout(canary="group:canary", wave="3"))
+    found = await targets(db, row.id)
+    assert {name for name, each in found.items() if each.wave == 1} == {"dev-6", "dev-7"}
+    assert row.waves == 3
+
+
+async def test_a_top_up_takes_only_those_that_are_not_in_the_campaign_yet(db: Database, now: datetime) -> None:
+    await build.fleet(db, now, [build.device(f"dev-{each}", now, reported_config_version=OLD) for each in (1, 2)])
+    first = await planned(db, now, "dev-1")
+    async with db.begin() as session:
+        await campaigns.add(session, {**first.model_dump(), "id": ids.new("ca", now), "parent_id": first.id})
+        second = (await session.scalars(select(Campaign).where(Campaign.parent_id == first.id))).one()
+        await campaign_plan.freeze(session, second, parse("all"), Moment(now, timedelta(minutes=5)), first.id)
+    assert list(await targets(db, second.id)) == ["dev-2"]
