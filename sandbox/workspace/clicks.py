@@ -30,7 +30,7 @@ def elements(blocks: Iterable[Json]) -> Iterator[Found]:
                 yield Found(block, element)
 
 
-def find(blocks: Iterable[Json], action: str, value: str | None = None, block: str | None = None) -> Found:
+def find(blocks: Iterable[Json], action: str, value: Any = None, block: str | None = None) -> Found:
     """By action_id, or by the text of a button. Where rows of buttons share an action_id, the block_id or a
     button's value tells which; else it is the first. Raises `action_not_found`, naming what there is.
     """

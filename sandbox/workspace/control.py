@@ -271,7 +271,7 @@ class Control:
         user: str,
         ts: str,
         action: str,
-        value: str | None = None,
+        value: Any = None,
         block: str | None = None,
         channel: str | None = None,
         wait: float = 0.0,

@@ -102,7 +102,7 @@ class Handle(ABC):
         ts: str,
         action: str,
         *,
-        value: str | None = None,
+        value: str | list[str] | None = None,
         block: str | None = None,
         channel: str | None = None,
         wait: float = 0.0,

@@ -65,7 +65,7 @@ def filled(element: Json, given: Any) -> Json:
     return {"type": element["type"], kind.key: value}
 
 
-def chosen(element: Json, value: str | None) -> Json:
+def chosen(element: Json, value: Any) -> Json:
     """What an element holds when it was clicked; a button holds nothing."""
     if element["type"] == "overflow":
         return {"type": "overflow", "selected_option": option(element, value)}

@@ -56,12 +56,14 @@ class Modals:
         for name, value in given.items():
             found = inputs.find(view.blocks, name)
             block_id, action_id = str(found.block["block_id"]), str(found.element["action_id"])
-            view.values[block_id][action_id] = inputs.filled(found.element, value)
-            view.errors.pop(block_id, None)
+            now = inputs.filled(found.element, value)
+            if now != view.values[block_id][action_id]:
+                view.values[block_id][action_id] = now
+                view.errors.pop(block_id, None)
         self._surfaces.tell(user)
         return view
 
-    def click(self, user: str, view_id: str, action: str, *, value: str | None = None, block: str | None = None) -> Run:
+    def click(self, user: str, view_id: str, action: str, *, value: Any = None, block: str | None = None) -> Run:
         """A button or menu in the view on top, or on the Home tab."""
         view = self._view(user, view_id)
         found = clicks.find(view.blocks, action, value, block)

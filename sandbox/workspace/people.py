@@ -119,7 +119,7 @@ class People:
         ts: str,
         action: str,
         *,
-        value: str | None = None,
+        value: Any = None,
         block: str | None = None,
         channel: str | None = None,
     ) -> Run:

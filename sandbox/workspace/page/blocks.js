@@ -1,6 +1,7 @@
 // Block Kit as elements. `context` has the names and says what a click does.
 import { decoded, el, link } from "./dom.js";
-import { mrkdwn, plain } from "./mrkdwn.js";
+import { field, fillable, input } from "./inputs.js";
+import { mrkdwn, plain, words } from "./mrkdwn.js";
 
 const text = (object, context) =>
   object.type === "mrkdwn" ? mrkdwn(object.text, context.names) : plain(object.text);
@@ -28,30 +29,32 @@ const BLOCKS = {
   actions: (block, context) => block.elements.map((one) => element(one, block, context)),
   image: (block) => picture(block),
   markdown: (block, context) => el("div", {}, ...mrkdwn(block.text.replace(/\*\*(.+?)\*\*/g, "*$1*"), context.names)),
-  input: (block) => el("span", { class: "quiet" }, `[an input: ${block.label?.text ?? ""}]`),
+  input: (block, context) => input(block, context),
   rich_text: (block, context) => block.elements.map((one) => rich(one, context)),
 };
 
-// Pictures are not fetched: nothing on this page comes from elsewhere.
+// Uploaded pictures are shown; others are not fetched: nothing on this page comes from elsewhere.
 function picture(image) {
-  const words = image.alt_text || image.title?.text || "image";
-  return el("span", { class: "picture" }, "🖼 ", image.image_url ? link(image.image_url, words) : words);
+  const alt = image.alt_text || image.title?.text || "image";
+  if (image.slack_file?.id) return el("img", { src: `/files/${image.slack_file.id}/picture`, alt, title: alt });
+  return el("span", { class: "picture" }, "🖼 ", image.image_url ? link(image.image_url, alt) : alt);
 }
 
 function element(one, block, context) {
   if (one.type === "button") return button(one, block, context);
   if (one.type === "image") return picture(one);
   if (one.type === "static_select" || one.type === "overflow") return menu(one, block, context);
+  if (fillable(one)) return changing(one, block, context);
   return el("button", { class: "button", type: "button", disabled: true, title: "Not in the sandbox" },
     one.placeholder?.text ?? one.type);
 }
 
 function button(one, block, context) {
-  const words = one.accessibility_label ? { "aria-label": one.accessibility_label } : {};
+  const named = one.accessibility_label ? { "aria-label": one.accessibility_label } : {};
   return el("button", {
     class: `button ${one.style ?? ""}`,
     type: "button",
-    ...words,
+    ...named,
     onclick: async ({ currentTarget }) => {
       if (one.confirm && !(await asked(one.confirm, context))) return;
       if (/^https?:/i.test(one.url ?? "")) window.open(decoded(one.url), "_blank", "noopener,noreferrer");
@@ -76,10 +79,17 @@ function menu(one, block, context) {
       if (one.type === "overflow") select.value = "";
     },
   }, el("option", { value: "", disabled: true, hidden: one.type !== "overflow" }, first),
-  options.map((option) => el("option", { value: option.value }, ...plain(option.text.text).map((part) =>
-    typeof part === "string" ? part : part.textContent))));
-  select.value = one.initial_option?.value ?? "";
+  options.map((option) => el("option", { value: option.value }, words(option.text.text))));
+  const kept = context.values?.[block.block_id]?.[one.action_id];
+  select.value = (kept ? kept.selected_option : one.initial_option)?.value ?? "";
   return select;
+}
+
+// A field outside an input block: each change is a click.
+function changing(one, block, context) {
+  const { node, read } = field(one, block, context, { id: `${block.block_id}-${one.action_id}` });
+  node.addEventListener("change", () => context.click(one.action_id, block.block_id, read()));
+  return node;
 }
 
 async function busy(node, work) {

@@ -35,6 +35,9 @@ export async function call(verb, body) {
 
 export function toast(words, kind = "bad") {
   const note = el("div", { class: `toast ${kind}` }, words);
-  document.getElementById("toasts").append(note);
+  const toasts = document.getElementById("toasts");
+  toasts.append(note);
+  toasts.hidePopover();
+  toasts.showPopover(); // above a modal that is open
   setTimeout(() => note.remove(), 6000);
 }

@@ -7,11 +7,13 @@ const PICTURES = ["image/png", "image/jpeg", "image/gif"];
 export function file(one) {
   return el("div", { class: "file" },
     el("div", { class: "file-name" },
-      el("span", { class: "kind", "aria-hidden": true }, one.pretty_type.slice(0, 4).toUpperCase()),
+      el("span", { class: "kind", "aria-hidden": true }, badge(one)),
       el("div", {}, el("b", {}, one.title), el("div", { class: "quiet" }, about(one))),
       el("a", { class: "button", href: `${one.url}?download=1`, download: one.name }, "Download")),
     preview(one));
 }
+
+const badge = (one) => (one.name.includes(".") ? one.name.split(".").pop() : "file").slice(0, 4).toUpperCase();
 
 function about(one) {
   const rows = one.mimetype === "text/csv" ? `, ${Math.max(0, one.lines - 1).toLocaleString("en-GB")} rows` : "";

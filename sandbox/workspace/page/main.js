@@ -1,8 +1,11 @@
 // The page: which person, which channel, what is shown, and what changes live.
 import { call, el, toast } from "./dom.js";
 import { Composer } from "./composer.js";
+import { groups } from "./groups.js";
+import { home } from "./home.js";
 import { List } from "./list.js";
 import { draw } from "./message.js";
+import { Modal } from "./modal.js";
 
 const at = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
@@ -12,6 +15,7 @@ const page = {
   user: asked.get("user") ?? localStorage.getItem("user") ?? "U0OPERATOR",
   channel: permalink?.[1] ?? asked.get("channel") ?? "C0FLEETOPS",
   thread: asked.get("thread"),
+  tab: asked.get("tab") ?? "messages",
   names: null,
   hints: [],
   loads: 0,
@@ -23,6 +27,7 @@ const page = {
 
 const main = new List(at("messages"), at("scroll"));
 const side = new List(at("replies"), at("thread").querySelector(".scroll"));
+const modal = new Modal(at("modal"), page);
 const slash = () => page.names?.slash ?? "/fleet";
 const known = () => page.hints;
 const composer = new Composer(at("composer"), { slash, known, send: (words) => say(words, null) });
@@ -102,7 +107,9 @@ function drawSide() {
   }, title(one), one.unread ? el("span", { class: "count" }, one.unread > 98 ? "99+" : one.unread) : null));
   at("channels").replaceChildren(...channels.filter((one) => !one.is_im).map(entry));
   at("ims").replaceChildren(...channels.filter((one) => one.is_im).map(entry));
+  at("groups").replaceChildren(...groups(page.names));
   const channel = here();
+  drawTabs(channel);
   at("title").textContent = title(channel);
   at("topic").textContent = channel.is_im ? "Only you and Muster" : channel.topic;
   at("bot").textContent = connections ? `Muster is connected (${connections})` : "Muster is not connected";
@@ -111,6 +118,29 @@ function drawSide() {
   const unread = channels.reduce((sum, one) => sum + one.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ""}${title(channel)} · Muster sandbox`;
 }
+
+// Direct messages with Muster have a second tab, its Home.
+function drawTabs(channel) {
+  const onHome = channel.is_im && page.tab === "home";
+  at("tabs").hidden = !channel.is_im;
+  for (const tab of at("tabs").children) tab.setAttribute("aria-selected", tab.dataset.tab === (onHome ? "home" : "messages"));
+  at("home").hidden = !onHome;
+  at("scroll").hidden = at("composer").hidden = onHome;
+}
+
+function drawSurfaces() {
+  modal.show(page.names.modals);
+  at("home").replaceChildren(...home(page.names.home, page));
+}
+
+function openTab(tab) {
+  page.tab = tab;
+  drawSide();
+  opened();
+}
+
+// Muster hears when its Home or its direct messages are opened.
+const opened = () => call("open_app", { user: page.user, tab: page.tab }).catch((error) => toast(error.message));
 
 const here = () => page.names.channels.find((one) => one.id === page.channel) ?? page.names.channels[0];
 
@@ -123,9 +153,11 @@ function read() {
 
 async function openChannel(id) {
   page.channel = id;
+  page.tab = "messages";
   page.thread = null;
   at("thread").hidden = true;
   await load();
+  if (here().is_im) opened();
   composer.box.focus();
 }
 
@@ -143,6 +175,7 @@ async function load() {
 async function loadAnew() {
   page.names = await call("overview", { user: page.user });
   page.channel = here().id;
+  drawSide();
   const found = await call("messages", { channel: page.channel, user: page.user, limit: 500 });
   page.messages = new Map(found.map((one) => [one.ts, one]));
   main.clear();
@@ -152,6 +185,7 @@ async function loadAnew() {
   at("below").hidden = true;
   main.toEnd();
   read();
+  drawSurfaces();
   if (page.thread) openThread(page.thread);
 }
 
@@ -178,6 +212,12 @@ function heard(news) {
     if (!news.connections) page.learned = null;
     drawSide();
     learn();
+  } else if (news.kind === "surfaces") {
+    Object.assign(page.names, { modals: news.modals, home: news.home });
+    drawSurfaces();
+  } else if (news.kind === "groups") {
+    page.names.groups = news.groups;
+    drawSide();
   } else if (news.kind === "channels") {
     load();
   }
@@ -235,12 +275,13 @@ at("persona").addEventListener("change", (event) => {
   connect();
   composer.box.focus();
 });
+for (const tab of at("tabs").children) tab.addEventListener("click", () => openTab(tab.dataset.tab));
 at("close-thread").addEventListener("click", () => openThread(null));
 at("below").addEventListener("click", () => main.toEnd());
 at("scroll").addEventListener("scroll", () => { if (main.atEnd) at("below").hidden = true; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden && page.names) read(); });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && page.thread && !at("confirm").open) openThread(null);
+  if (event.key === "Escape" && page.thread && !at("confirm").open && !at("modal").open) openThread(null);
   if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
     event.preventDefault();
     const all = page.names.channels;

@@ -123,3 +123,6 @@ function when(target, fallback) {
   const shown = format.replace(/\{(\w+)\}/g, (_, key) => words[key] ?? say(day));
   return el("time", { datetime: moment.toISOString(), title: moment.toString() }, decoded(shown));
 }
+
+// The same without elements, for places that take text alone.
+export const words = (text) => plain(text).map((part) => (typeof part === "string" ? part : part.textContent)).join("");
