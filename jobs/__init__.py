@@ -5,6 +5,7 @@ from jobs.certificates import expiry
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
+from jobs.issuing import issue
 from jobs.outbox import post
 from jobs.snoozes import wake_up
 from jobs.spec import Job
@@ -13,6 +14,7 @@ from jobs.watch import flapping, locations, unknown_versions
 
 ALL: tuple[Job, ...] = (
     send,
+    issue,
     sweep,
     follow_up,
     flapping,

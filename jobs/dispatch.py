@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.operation import OperationKind
-from jobs import clearing, firmware, pushes, restarts
+from jobs import clearing, firmware, pushes, renewals, restarts
 from jobs.spec import Dispatch
 
 BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
@@ -15,5 +15,7 @@ BY_KIND: Mapping[OperationKind, Dispatch] = MappingProxyType(
         OperationKind.FIRMWARE: firmware.DISPATCH,
         OperationKind.CLEAR: clearing.DISPATCH,
         OperationKind.RESTART: restarts.DISPATCH,
+        OperationKind.CERTIFICATE_RENEW: renewals.ASKED,
+        OperationKind.CERTIFICATE_ISSUED: renewals.ISSUED,
     }
 )

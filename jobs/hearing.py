@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobs import firmware, restarts
+from jobs import certificate_requests, firmware, restarts
 from jobs.spec import Hearing
 from link.wire import Kind
 
@@ -17,5 +17,11 @@ BY_KIND: Mapping[Kind, Hearing] = MappingProxyType(
     {
         Kind.FIRMWARE_STATE: firmware.state,
         Kind.COMMAND_ACK: restarts.answered,
+        Kind.CERTIFICATE_CSR: certificate_requests.take_requests,
+        Kind.CERTIFICATE_INSTALLED: certificate_requests.take_installed,
+        Kind.PROVISIONING_CLAIM: certificate_requests.take_claims,
     }
 )
+
+OF_STRANGERS = frozenset({Kind.PROVISIONING_CLAIM})
+"""What a device may say that is not registered: it is handed over all the same."""

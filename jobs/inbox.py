@@ -131,9 +131,10 @@ def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topi
 async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
     now = read.now
     unknown = await devices.heard(session, list(read.heard.values()), now)
-    for device_id in sorted(unknown):
+    for device_id in sorted(unknown - _strangers(read)):
         why = "Register it first, or import it: what it says is not kept until then."
         read.letters.append(Letter(device_id, read.topics[device_id], UNKNOWN_DEVICE, why, b"", now))
+    for device_id in unknown:
         del read.heard[device_id]
     if read.applied:
         await devices.applied(session, list(read.applied.values()))
@@ -155,5 +156,10 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
 async def _hand_over(session: AsyncSession, read: Batch, settings: Settings) -> None:
     intake = Intake(session, read.now, settings, read.letters)
     for kind, said in read.others.items():
-        if known := [each for each in said if each.device_id in read.heard]:
-            await hearing.BY_KIND[kind](intake, known)
+        if taken := [each for each in said if each.device_id in read.heard or kind in hearing.OF_STRANGERS]:
+            await hearing.BY_KIND[kind](intake, taken)
+
+
+def _strangers(read: Batch) -> set[str]:
+    """Devices that said something which may come from one that is not registered."""
+    return {each.device_id for kind in hearing.OF_STRANGERS for each in read.others.get(kind, ())}

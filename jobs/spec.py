@@ -18,6 +18,7 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
+from fleet.pki import Authority, Manufacturers
 from fleet.settings import Settings
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
@@ -104,7 +105,10 @@ class Deliver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a job gets. `jitter` gives a number from 0 to 1; `replica` is the name that claims are made in."""
+    """What a job gets. `jitter` gives a number from 0 to 1; `replica` is the name that claims are made in.
+
+    `authority` signs certificates; `manufacturers` are those whose devices may claim one. None where there are none.
+    """
 
     now: datetime
     db: Database
@@ -114,6 +118,8 @@ class Run:
     publish: Publish
     deliver: Deliver
     jitter: Callable[[], float]
+    authority: Authority | None = None
+    manufacturers: Manufacturers | None = None
 
     def backoff(self, attempts: int, most: timedelta) -> timedelta:
         """A wait with full jitter: up to 2 s after the first attempt, doubling, at most `most`."""

@@ -183,11 +183,14 @@ class CertificateInstalled(Said):
 
 
 class ProvisioningClaim(Said):
+    """`signed` is what the signature is over: all that was said but the signature, as canonical JSON."""
+
     manufacturing_certificate_pem: Pem
     csr_pem: Pem
     nonce: Id
     issued_at: AwareDatetime
     signature: Annotated[str, Field(min_length=1, max_length=4_096)]
+    signed: str = Field(default="", exclude=True)
 
 
 MODELS: Mapping[Kind, type[Said]] = MappingProxyType(
@@ -218,10 +221,17 @@ def _telemetry(payload: bytes) -> Telemetry:
     return Telemetry.model_construct(device_id=head.device_id, device_ts=head.device_ts, text=payload.decode())
 
 
+def _claim(payload: bytes) -> ProvisioningClaim:
+    claim = ProvisioningClaim.model_validate_json(payload)
+    said = {name: value for name, value in json.loads(payload).items() if name != "signature"}
+    return claim.model_copy(update={"signed": canonical(said)})
+
+
 # The validators themselves: `model_validate_json` around them would cost as much again as a status takes.
 _PARSE: dict[Kind, Callable[[bytes], Any]] = {
     **{kind: model.__pydantic_validator__.validate_json for kind, model in MODELS.items()},
     Kind.TELEMETRY: _telemetry,
+    Kind.PROVISIONING_CLAIM: _claim,
 }
 
 
@@ -325,9 +335,11 @@ class FirmwareDesired(Payload):
 
 
 class CertificateRenew(Payload):
+    """`not_after` is the end of the certificate that it has, if it has one."""
+
     operation_id: str
     attempt: int
-    not_after: AwareDatetime
+    not_after: AwareDatetime | None = None
     expires_at: AwareDatetime
 
 

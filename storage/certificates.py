@@ -20,7 +20,7 @@ from fleet.operation import OperationKind, OperationState
 from fleet.settings import Settings
 from storage import batch, devices, ids, operations
 from storage.db import AnyRow, earliest, wake
-from storage.tables import Certificate, certificates, provisionings
+from storage.tables import Certificate, certificates
 from storage.tables import devices as device_table
 from storage.tables import operations as operation_table
 
@@ -307,12 +307,6 @@ async def overdue_renewals(session: AsyncSession, now: datetime, limit: int) -> 
     found = list(await session.scalars(late))
     await operations.close(session, found, OperationState.EXPIRED, now)
     return len(found)
-
-
-async def want(session: AsyncSession, device_id: str, by: str, now: datetime) -> None:
-    """Somebody wants a manufactured device provisioned; who wanted it first stays."""
-    row = {"device_id": device_id, "requested_by": by, "requested_at": now}
-    await session.execute(batch.insert(session, provisionings).on_conflict_do_nothing(), [row])
 
 
 async def any_unlisted(session: AsyncSession) -> bool:

@@ -232,6 +232,15 @@ async def certified(session: AsyncSession, certificates: Sequence[Mapping[str, A
     wake(session, "certificates")
 
 
+async def certificate_ends(session: AsyncSession, device_ids: Sequence[str]) -> dict[str, datetime | None]:
+    """When the certificates of these devices end, as far as it is known."""
+    given = batch.texts(session)
+    statement = select(devices.c.device_id, devices.c.certificate_not_after).join(
+        given, given.c.value == devices.c.device_id
+    )
+    return dict((await session.execute(statement, {"given": batch.dump(device_ids)})).all())
+
+
 async def add(
     session: AsyncSession,
     new: Sequence[Mapping[str, Any]],

@@ -49,7 +49,7 @@ THIRD_PARTY = {
 
 ONE_HOME = {
     "lark": {"fleet/selector.py"},
-    "cryptography": {"fleet/pki.py"},
+    "cryptography": {"fleet/pki"},
     "paho": {"link", "sandbox/devices"},
 }
 """Packages that only these files, or folders, of their layer may import."""
