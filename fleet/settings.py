@@ -300,6 +300,9 @@ class ProvisioningSettings(Section):
     claim_window: Duration = Field(
         default=timedelta(minutes=10), description="how far a claim's issued_at may be from now, either way"
     )
+    config_version: str = Field(
+        default="", max_length=128, description="initial configuration of a device that has no target when provisioned"
+    )
 
 
 class ApprovalRule(Section):

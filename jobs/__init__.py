@@ -7,6 +7,7 @@ from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
 from jobs.issuing import issue
 from jobs.outbox import post
+from jobs.renewals import follow_up as follow_up_renewals
 from jobs.snoozes import wake_up
 from jobs.spec import Job
 from jobs.upkeep import tidy
@@ -15,6 +16,7 @@ from jobs.watch import flapping, locations, unknown_versions
 ALL: tuple[Job, ...] = (
     send,
     issue,
+    follow_up_renewals,
     sweep,
     follow_up,
     flapping,

@@ -1,18 +1,25 @@
-"""How devices are asked for a request for a new certificate, and how the certificate gets to them."""
+"""How devices are asked to renew, how the certificate gets to them, and what follows when its time has come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.certificate import CertificateState
-from jobs.spec import Dispatch, Run
+from fleet.roles import MUSTER
+from jobs.spec import Dispatch, Run, job
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import CertificateIssued, CertificateRenew
-from storage import certificates, devices
-from storage.db import AnyRow
+from storage import audit, certificates, devices
+from storage.db import CLOCK, AnyRow
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
 
 
 async def _asked(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> dict[str, Outgoing]:
@@ -51,3 +58,19 @@ async def _issued(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> di
 
 ASKED = Dispatch(messages=_asked)
 ISSUED = Dispatch(messages=_issued)
+
+
+@job("renewals", every=timedelta(minutes=1), woken_by=("certificates",))
+async def follow_up(run: Run) -> datetime | None:
+    """Revoke old certificates once the new ones have worked for a while; close renewals that nobody answered."""
+    async with run.db.read() as session:
+        if not await certificates.anything_over(session, run.now):
+            return await certificates.next_revocation(session, run.now)
+    async with run.db.begin(CLOCK) as session:
+        gone = await certificates.revoke_superseded(session, run.now, _BATCH)
+        silent = await certificates.close_unanswered(session, run.now, _BATCH)
+        if gone:
+            serials = {row.serial: row.device_id for row in gone}
+            await audit.add(session, run.now, MUSTER.id, "certificate.revoked", f"{len(gone)} superseded", serials)
+    log.info("certificates followed up", revoked=len(gone), unanswered=silent)
+    return run.now if _BATCH in (len(gone), silent) else None

@@ -110,7 +110,7 @@ async def still(session: AsyncSession, rows: Sequence[AnyRow]) -> list[AnyRow]:
         devices.c.device_id.in_(select(given.c.device_id).scalar_subquery())
     )
     locked = await session.execute(lock.order_by(devices.c.device_id).with_for_update(of=devices), {"given": asked})
-    status = dict(locked.tuples().all())
+    status = dict(locked.all())
     open_ones = (
         select(certificate_requests.c.device_id, certificate_requests.c.key)
         .join(

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, select, text, true, update
+from sqlalchemy import Select, and_, case, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from fleet.certificate import CertificateState
 from fleet.lifecycle import DeviceStatus
-from fleet.operation import OperationKind, OperationState
+from fleet.operation import OperationKind, OperationState, sources
 from fleet.settings import Settings
 from storage import batch, devices, ids, operations
 from storage.db import AnyRow, earliest, wake
@@ -28,6 +28,7 @@ _NO_END = datetime(9999, 12, 31, tzinfo=UTC)  # RFC 5280, 4.1.2.5: a certificate
 _IN_USE = certificates.c.state == CertificateState.INSTALLED
 _VALID = (CertificateState.ISSUED, CertificateState.INSTALLED, CertificateState.SUPERSEDED)
 _RENEWABLE = (DeviceStatus.PROVISIONED, DeviceStatus.ACTIVE, DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED)
+_KINDS = (OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)
 _OPEN_OPERATION = (OperationState.QUEUED, OperationState.SENT)
 
 
@@ -38,7 +39,8 @@ async def record(session: AsyncSession, rows: Sequence[Mapping[str, Any]], now: 
     """
     if not rows:
         return
-    await _take_in_imported(session, [row["device_id"] for row in rows])
+    if imported := await _imported(session, [row["device_id"] for row in rows]):
+        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), imported)
     new = [{"operation_id": None, "campaign_id": None, **row, "issued_at": now} for row in rows]
     await session.execute(insert(certificates), [{**row, "state": CertificateState.ISSUED} for row in new])
     given = batch.rows(session, {"device_id": batch.TEXT, "serial": batch.TEXT, "not_after": batch.MOMENT})
@@ -82,9 +84,24 @@ async def installed(
         await devices.certified(
             session, [{"device_id": row.device_id, "serial": row.serial, "not_after": row.not_after} for row in new]
         )
-        asked = [row.operation_id for row in new if row.operation_id]
-        await operations.close(session, asked, OperationState.DONE, now)
+        await _settle(session, [row.device_id for row in new], now)
     return known
+
+
+async def _settle(session: AsyncSession, device_ids: Sequence[str], now: datetime) -> None:
+    """Whatever these were asked about certificates is done."""
+    given = batch.texts(session)
+    done = (
+        update(operation_table)
+        .where(
+            operation_table.c.device_id == given.c.value,
+            batch.and_not_guessed(
+                operation_table.c.kind.in_(_KINDS), operation_table.c.state.in_(sources(OperationState.DONE))
+            ),
+        )
+        .values(state=OperationState.DONE, settled_at=now, claimed_by=None, claimed_until=None)
+    )
+    await session.execute(done, {"given": batch.dump(device_ids)})
 
 
 async def _supersede(session: AsyncSession, newer: Sequence[AnyRow], revoke_at: datetime) -> None:
@@ -116,7 +133,12 @@ async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, 
     """
     given = batch.texts(session)
     bound = {"given": batch.dump(device_ids)}
-    await _take_in_imported(session, device_ids)
+    # First of all, so that nobody issues another one to them before this is committed.
+    ended = update(device_table).where(device_table.c.device_id == given.c.value).values(certificate_not_after=None)
+    imported = await _imported(session, device_ids)
+    await session.execute(ended, bound)
+    if imported:
+        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), imported)
     statement = (
         update(certificates)
         .where(certificates.c.device_id == given.c.value, batch.and_not_guessed(certificates.c.state.in_(_VALID)))
@@ -129,15 +151,13 @@ async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, 
         .where(
             operation_table.c.device_id == given.c.value,
             batch.and_not_guessed(
-                operation_table.c.kind.in_((OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)),
+                operation_table.c.kind.in_(_KINDS),
                 operation_table.c.state == OperationState.QUEUED,
             ),
         )
         .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
     )
     await session.execute(unsent, bound)
-    unexpected = update(device_table).where(device_table.c.device_id == given.c.value)
-    await session.execute(unexpected.values(certificate_not_after=None), bound)
     wake(session, "crl", "certificates")
     return serials
 
@@ -145,7 +165,7 @@ async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, 
 _REVOKED: dict[str, Any] = {"state": CertificateState.REVOKED, "revoke_at": None}
 
 
-async def _take_in_imported(session: AsyncSession, device_ids: Sequence[str]) -> None:
+async def _imported(session: AsyncSession, device_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Certificates that stand only with the device, because an import brought them. Serials are hex, or not ours."""
     given = batch.texts(session)
     known = select(certificates.c.serial).where(certificates.c.serial == func.lower(device_table.c.certificate_serial))
@@ -160,7 +180,7 @@ async def _take_in_imported(session: AsyncSession, device_ids: Sequence[str]) ->
         .where(device_table.c.certificate_serial != "", ~known.exists())
     )
     rows = (await session.execute(statement, {"given": batch.dump(device_ids)})).all()
-    new = [
+    return [
         {
             "serial": serial,
             "device_id": row.device_id,
@@ -173,8 +193,6 @@ async def _take_in_imported(session: AsyncSession, device_ids: Sequence[str]) ->
         for row in rows
         if (serial := plain_serial(row.certificate_serial))
     ]
-    if new:
-        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), new)
 
 
 def plain_serial(written: str) -> str:
@@ -267,17 +285,34 @@ async def ask(
     return made
 
 
-async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
-    """Revoke up to `limit` superseded ones whose time is over and whose device was heard since. Columns: all."""
-    due = (
+def _over(now: datetime) -> Select[str]:
+    """Superseded ones whose time is over and whose device was heard since."""
+    return (
         select(certificates.c.serial)
         .join(device_table, device_table.c.device_id == certificates.c.device_id)
         .where(text("revoke_at IS NOT NULL"), certificates.c.revoke_at <= now)
         .where(device_table.c.last_seen_at >= certificates.c.revoke_at)
-        .order_by(certificates.c.revoke_at)
-        .limit(limit)
-        .cte("due")
     )
+
+
+def _unanswered(now: datetime) -> Select[str]:
+    """Renewals that were sent, and whose time is over."""
+    return select(operation_table.c.id).where(
+        operation_table.c.kind == OperationKind.CERTIFICATE_RENEW,
+        operation_table.c.state == OperationState.SENT,
+        operation_table.c.expires_at <= now,
+    )
+
+
+async def anything_over(session: AsyncSession, now: datetime) -> bool:
+    """True if `revoke_superseded` or `close_unanswered` would find something: a look that takes no lock."""
+    either = or_(_over(now).exists(), _unanswered(now).exists())
+    return bool(await session.scalar(select(either)))
+
+
+async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
+    """Revoke up to `limit` superseded ones whose time is over and whose device was heard since. Columns: all."""
+    due = _over(now).order_by(certificates.c.revoke_at).limit(limit).cte("due")
     statement = (
         update(certificates)
         .where(certificates.c.serial == due.c.serial)
@@ -290,23 +325,17 @@ async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) ->
     return rows
 
 
+async def close_unanswered(session: AsyncSession, now: datetime, limit: int) -> int:
+    """Close up to `limit` renewals that nobody answered in their time. A late answer still settles them."""
+    found = list(await session.scalars(_unanswered(now).limit(limit)))
+    await operations.close(session, found, OperationState.EXPIRED, now)
+    return len(found)
+
+
 async def next_revocation(session: AsyncSession, now: datetime) -> datetime | None:
     """When the next superseded one is due; those that wait for their device are looked at by the interval."""
     waits = and_(text("revoke_at IS NOT NULL"), certificates.c.revoke_at > now)
     return await earliest(session, select(func.min(certificates.c.revoke_at)).where(waits))
-
-
-async def overdue_renewals(session: AsyncSession, now: datetime, limit: int) -> int:
-    """Close renewals that were sent and never answered in their time. A late answer still settles them."""
-    late = (
-        select(operation_table.c.id)
-        .where(operation_table.c.kind == OperationKind.CERTIFICATE_RENEW)
-        .where(operation_table.c.state == OperationState.SENT, operation_table.c.expires_at <= now)
-        .limit(limit)
-    )
-    found = list(await session.scalars(late))
-    await operations.close(session, found, OperationState.EXPIRED, now)
-    return len(found)
 
 
 async def any_unlisted(session: AsyncSession) -> bool:

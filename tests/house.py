@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import jobs
+from fleet.pki import Authority, Manufacturers
 from fleet.settings import Settings
 from jobs import inbox
 from jobs.spec import Delivered, Letter, Run, Stands
@@ -77,6 +78,8 @@ class House:
     def __init__(self, db: Database, settings: Settings, now: datetime) -> None:
         self.db, self.settings, self.now = db, settings, now
         self.publish, self.deliver = FakePublish(), FakeDeliver()
+        self.authority: Authority | None = None
+        self.manufacturers: Manufacturers | None = None
         self.topics = Topics(settings.mqtt.topic_prefix)
 
     def run(self) -> Run:
@@ -89,6 +92,8 @@ class House:
             self.publish,
             self.deliver,
             lambda: 1.0,
+            self.authority,
+            self.manufacturers,
         )
 
     async def settle(self) -> None:
