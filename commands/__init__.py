@@ -1,6 +1,6 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, approve, config, dashboard, device, drift, firmware, fleet, group
+from commands import alert, approve, bulk_retag, config, dashboard, device, drift, firmware, fleet, group
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -20,6 +20,9 @@ ALL: tuple[AnyCommand, ...] = (
     firmware.list_all,
     firmware.show,
     firmware.add,
+    bulk_retag.retag,
+    bulk_retag.undo,
+    bulk_retag.list_all,
     group.list_all,
     group.show,
     group.save,

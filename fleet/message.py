@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
-_QUOTABLE = re.compile(r"\w[\w .:/,()+#'-]*")
+_QUOTABLE = re.compile(r"\w[\w .:/,()+#='-]*")
 
 
 _CURLY = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), "\\": "\\\\"})

@@ -435,6 +435,13 @@ class CampaignSettings(Section):
         return self
 
 
+class TagSettings(Section):
+    alias_for: Duration = Field(
+        default=timedelta(days=30),
+        description="so long after `bulk retag` the old name still holds in selectors, and it can be undone",
+    )
+
+
 class WebSettings(Section):
     enabled: bool = Field(default=False, description="listen at all; needed by slack.mode http")
     listen: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0 for every one of the machine")
@@ -464,6 +471,7 @@ class Settings(Section):
     lifecycle: LifecycleSettings = LifecycleSettings()
     events: EventSettings = EventSettings()
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
+    tags: TagSettings = TagSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from jobs import moves
+from jobs import moves, retags
 from jobs.spec import Run
 from storage.tables import Approval
 
@@ -20,5 +20,7 @@ It looks at each device again. Raises a FleetError if the plan cannot be done; i
 BY_OPERATION: Mapping[str, Starter] = MappingProxyType(
     {
         "device.move": moves.start,
+        "bulk.retag": retags.start,
+        "bulk.retag-undo": retags.undo,
     }
 )

@@ -1,4 +1,4 @@
-"""Whatever keeps a selector as text: saved groups and dashboards. Those who rename or delete look here."""
+"""Whatever keeps a selector as text: saved groups, dashboards and alert rules. Those who rename or delete look here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from sqlalchemy import Table, literal, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.selector import Selector, parse
-from storage.tables import dashboards, saved_groups
+from storage.db import wake
+from storage.tables import alert_rules, dashboards, saved_groups
 
-TABLES: Mapping[str, Table] = MappingProxyType({"group": saved_groups, "dashboard": dashboards})
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {"group": saved_groups, "dashboard": dashboards, "alert rule": alert_rules}
+)
 """Tables with the columns `name` and `selector`, by what a row of each is called."""
 
 
@@ -34,6 +37,9 @@ async def every(session: AsyncSession) -> Iterator[Reference]:
 
 
 async def rewrite(session: AsyncSession, reference: Reference) -> None:
-    """Keep another selector under that name."""
+    """Keep another selector under that name. An alert rule then looks at every device again."""
     kept = TABLES[reference.kind]
-    await session.execute(update(kept).where(kept.c.name == reference.name).values(selector=str(reference.selector)))
+    again = {"looked_until": None, "look_all_at": None} if kept is alert_rules else {}
+    values = {"selector": str(reference.selector), **again}
+    await session.execute(update(kept).where(kept.c.name == reference.name).values(values))
+    wake(session, "rules")

@@ -393,6 +393,51 @@ FIRMWARE = {
     ),
 }
 
+_CHANGE = {"kind": "dashboard", "name": "pumps", "before": "tag:env=prod", "after": "tag:environment=prod"}
+_RENAMED = {"old": "env", "new": "environment", "by": "U0ANN", "alias_until": NOW + timedelta(days=30)}
+_RETAG = {
+    **_RENAMED,
+    "total": 3412,
+    "sites": ["bergen", "oslo"],
+    "more_sites": 3,
+    "sample": ["dev-1", "dev-2"],
+    "changes": [_CHANGE, _CHANGE | {"kind": "alert rule", "name": "prod is offline"}],
+    "more_changes": 2,
+    "patterns": [],
+    "already": 0,
+}
+
+RETAG = {
+    "bulk/retag": _said("bulk/retag", **_RETAG),
+    "bulk/retag.with-warnings": _said(
+        "bulk/retag",
+        **_RETAG
+        | {"old": "env=prod", "new": "env=production", "already": 1, "patterns": ["group north"]}
+        | {"total": 0, "sites": [], "more_sites": 0, "sample": [], "changes": [], "more_changes": 0},
+    ),
+    "bulk/retagged": _said(
+        "bulk/retagged",
+        Button(text="Undo", run="bulk retag-undo rt-01", confirm="Rename environment back?"),
+        **_RENAMED,
+        devices=3412,
+        references=[_CHANGE] * 21,
+    ),
+    "bulk/retagged.nothing-refers": _said("bulk/retagged", **_RENAMED, devices=1, references=[]),
+    "bulk/retag_undone": _said(
+        "bulk/retag_undone", **_RENAMED, devices=3411, renamed=3412, references=["dashboard pumps"]
+    ),
+    "bulk/retag_undone.all": _said("bulk/retag_undone", **_RENAMED, devices=3, renamed=3, references=[]),
+    "bulk/retags": _said(
+        "bulk/retags",
+        now=NOW,
+        rows=[
+            ["7QK2ZD", "env -> environment", 3412, 2, AGO[90], NOW + timedelta(days=30)],
+            ["9PK2ZD", "env=prod -> env=production", 12, 0, AGO[9000], "for good"],
+        ],
+    ),
+    "bulk/retags.none": _said("bulk/retags", now=NOW, rows=[]),
+}
+
 DASHBOARD = {
     "dashboard/list": _said(
         "dashboard/list",
@@ -660,4 +705,5 @@ SAMPLES: dict[str, Message] = {
     **FIRMWARE,
     **FLEET,
     **GROUP,
+    **RETAG,
 }
