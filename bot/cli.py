@@ -1,17 +1,15 @@
-"""`muster run|migrate|import|export|config|doctor|manifest`: what is typed on the machine of the bot."""
+"""`muster run|migrate|import|export|config|audit|doctor|manifest`: what is typed on the machine of the bot."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 import yaml
@@ -21,10 +19,12 @@ import commands
 from bot import logs, screen, settings_file
 from bot import manifest as manifests
 from bot.app import Muster
+from bot.audit_cli import audit
 from bot.devices_file import Format, Source, format_of
 from bot.exporting import Exporting
 from bot.importing import Importing, Options, Report
 from bot.screen import with_made_up_secrets
+from bot.with_registry import APP_YAML, SettingsFile, with_database
 from commands.config import readable
 from fleet.errors import BadInput, FleetError
 from fleet.selector import parse
@@ -33,12 +33,10 @@ from storage import configs, migrate
 from storage.db import Database
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Fleet operations from Slack.")
+cli.add_typer(audit, name="audit")
 console = Console(stderr=True)
 
-SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings file.", envvar="MUSTER_SETTINGS")]
 FileFormat = Annotated[Format | None, typer.Option("--format", help="csv or jsonl; by the file's name without it.")]
-APP_YAML = Path("app.yaml")
-Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -170,20 +168,6 @@ def config(
 
     new = with_database(loaded, work)
     typer.echo(f"Configuration {version} is kept." if new else f"Configuration {version} was there already, the same.")
-
-
-def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, Any, Result]]) -> Result:
-    """Do it with the registry, which on SQLite is brought to this Muster's shape first."""
-
-    async def whole() -> Result:
-        async with contextlib.AsyncExitStack() as stack:
-            db = Database(settings.database)
-            stack.push_async_callback(db.close)
-            if db.is_sqlite:
-                await migrate.upgrade(db)
-            return await work(db)
-
-    return asyncio.run(whole())
 
 
 def _utc_now() -> datetime:

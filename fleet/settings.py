@@ -250,6 +250,23 @@ class EventSettings(Section):
         return self
 
 
+class AuditSettings(Section):
+    key: SecretStr | None = Field(
+        default=None, description="key of the audit's chain; without it entries are kept and not sealed"
+    )
+    head_file: Path | None = Field(
+        default=Path("muster-audit-heads.jsonl"),
+        description="file that the chain's head is appended to once a day; none with null",
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("the key must have at least 32 characters, for example from: openssl rand -hex 32")
+        return key
+
+
 class CertificateSettings(Section):
     alert_days: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = Field(
         default=(30, 14, 7, 1), description="days before its end at which a certificate's alert opens or gets louder"
@@ -464,6 +481,7 @@ class Settings(Section):
     config: ConfigSettings = ConfigSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()
+    audit: AuditSettings = AuditSettings()
     certificates: CertificateSettings = CertificateSettings()
     campaigns: CampaignSettings = CampaignSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()

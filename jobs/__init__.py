@@ -8,6 +8,7 @@ from jobs.escalation import call_people, escalate
 from jobs.issuing import issue
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
+from jobs.sealing import publish, seal
 from jobs.snoozes import wake_up
 from jobs.spec import Job
 from jobs.upkeep import tidy
@@ -15,6 +16,8 @@ from jobs.watch import flapping, locations, unknown_versions
 
 ALL: tuple[Job, ...] = (
     send,
+    seal,
+    publish,
     issue,
     follow_up_renewals,
     sweep,

@@ -7,20 +7,20 @@ condition of each (`about`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, true, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet import retag
 from fleet.alert_rule import DEFAULTS, RuleKind
 from fleet.errors import Refused, not_found
 from fleet.roles import MUSTER
-from fleet.selector import Field, Match, Not, Selector, Tag, Term, Test, parse
+from fleet.selector import Field, Match, Not, Selector, parse
 from storage import batch, ids
 from storage.db import wake
-from storage.selection import Compiler
+from storage.selection import condition
 from storage.tables import AlertRule, alert_rules, devices, rule_breaches
 
 MOST = 100
@@ -108,15 +108,16 @@ async def remove(session: AsyncSession, rule: AlertRule) -> None:
     await session.execute(delete(alert_rules).where(alert_rules.c.id == rule.id))
 
 
-def about(rule: AlertRule, compiler: Compiler) -> ColumnElement[bool]:
+async def about(session: AsyncSession, rule: AlertRule, now: datetime, online_within: timedelta) -> ColumnElement[bool]:
     """The condition that a device is one that this rule is about."""
-    default = devices.c.default_rules if rule.is_default else true()
-    return and_(default, compiler.where(parse(rule.selector)))
+    meant = await condition(session, parse(rule.selector), now, online_within)
+    return and_(devices.c.default_rules, meant) if rule.is_default else meant
 
 
 async def referencing(session: AsyncSession, tag_name: str) -> list[AlertRule]:
     """The rules whose selector names this tag, with whatever value."""
-    return [rule for rule in await all_of(session) if tag_name in _tags(parse(rule.selector))]
+    rules = await all_of(session)
+    return [rule for rule in rules if any(tag.name == tag_name for tag in retag.tags(parse(rule.selector)))]
 
 
 async def referencing_device(session: AsyncSession, device_id: str) -> list[AlertRule]:
@@ -126,34 +127,14 @@ async def referencing_device(session: AsyncSession, device_id: str) -> list[Aler
 
 async def rename_tag(session: AsyncSession, old: str, new: str) -> list[str]:
     """Let every rule that names the tag `old` name `new` instead. Returns the names of those rules."""
-    renamed = await referencing(session, old)
-    for rule in renamed:
-        terms = tuple(_renamed(term, old, new) for term in parse(rule.selector).terms)
-        await change(session, rule, {"selector": str(Selector(terms))})
-    return [rule.name for rule in renamed]
-
-
-def _test(term: Term) -> Test:
-    return term.term if isinstance(term, Not) else term
-
-
-def _tags(selector: Selector) -> set[str]:
-    return {test.name for term in selector.terms if isinstance(test := _test(term), Tag)}
+    rules = await referencing(session, old)
+    for rule in rules:
+        renamed = retag.renamed(parse(rule.selector), retag.rename(old, new))
+        await change(session, rule, {"selector": str(renamed)})
+    return [rule.name for rule in rules]
 
 
 def _devices(selector: Selector) -> set[str]:
-    tests = (_test(term) for term in selector.terms)
+    tests = (term.term if isinstance(term, Not) else term for term in selector.terms)
     named = [test for test in tests if isinstance(test, Match) and test.field is Field.ID]
     return {value.text for test in named for value in test.values if not value.glob}
-
-
-def _renamed(term: Term, old: str, new: str) -> Term:
-    match term:
-        case Not(term=inner):
-            renamed = _renamed(inner, old, new)
-            assert not isinstance(renamed, Not)
-            return Not(renamed)
-        case Tag(name=name) if name == old:
-            return replace(term, name=new)
-        case _:
-            return term

@@ -1,20 +1,62 @@
-"""Who did what: entries in the transaction that did it."""
+"""Who did what: entries in the transaction that did it, and which devices each is about."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage import ids
-from storage.tables import audit
+from storage import batch, ids
+from storage.db import AnyRow, wake
+from storage.tables import audit, audit_subjects
 
 
 async def add(
-    session: AsyncSession, now: datetime, actor: str, action: str, subject: str, data: dict[str, Any] | None = None
+    session: AsyncSession,
+    now: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    data: dict[str, Any] | None = None,
+    devices: Iterable[str] = (),
 ) -> None:
-    """One entry. `subject` is a device id, an alert id or the like; a batch is one entry with its ids in `data`."""
+    """One entry. `subject` is a device id, an alert id or the like; a batch is one entry with its ids in `data`.
+
+    It belongs to the story of its subject, of every device in `data["devices"]`, and of `devices`. The sealer gives it
+    its place in the chain after the commit.
+    """
+    data = data or {}
     entry = {"id": ids.new("au", now), "at": now, "actor": actor, "action": action, "subject": subject[:256]}
-    await session.execute(insert(audit), [{**entry, "data": data or {}}])
+    await session.execute(insert(audit), [{**entry, "data": data}])
+    listed = data.get("devices")
+    about = {*devices, *(listed if isinstance(listed, list) else ())}
+    if about:
+        await _about(session, str(entry["id"]), about)
+    wake(session, "audit")
+
+
+async def _about(session: AsyncSession, entry_id: str, devices: Iterable[str]) -> None:
+    given = batch.texts(session)
+    picked = select(given.c.value, literal(entry_id)).select_from(given).where(true())
+    statement = batch.insert(session, audit_subjects).from_select(["device_id", "entry_id"], picked)
+    # In order of their key: two transactions that name the same devices do not wait for one another in a circle.
+    await session.execute(statement, {"given": batch.dump(sorted(devices))})
+
+
+async def recent(
+    session: AsyncSession, limit: int, who: str = "", what: str = "", since: datetime | None = None, before: str = ""
+) -> Sequence[AnyRow]:
+    """The newest entries first: by whom, whose action begins with `what`, from `since` on, before the id `before`."""
+    statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if who:
+        statement = statement.where(audit.c.actor == who)
+    if what:
+        statement = statement.where(audit.c.action.startswith(what, autoescape=True))
+    if since:
+        statement = statement.where(audit.c.at >= since)
+    if before:
+        statement = statement.where(audit.c.id < before)
+    return (await session.execute(statement)).all()

@@ -12,6 +12,7 @@ from storage.db import wake
 from storage.tables import schedule
 
 SWEEP = "drift sweep"
+AUDIT_HEAD = "audit head"
 
 
 async def due_at(session: AsyncSession, name: str, now: datetime) -> datetime:

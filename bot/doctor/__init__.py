@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from bot.doctor import broker, registry, slack
+from bot.doctor import audit, broker, registry, slack
 from bot.doctor.finding import Finding, Level, fine, problem
 from fleet.settings import Settings
 
@@ -19,6 +19,8 @@ __all__ = ["Finding", "Level", "examine", "exit_code"]
 async def examine(settings: Settings, now: Callable[[], datetime], *, slack_too: bool = True) -> AsyncIterator[Finding]:
     """The findings, as they are made. `slack_too=False` leaves Slack out: there is no token to ask it with."""
     async for finding in registry.check(settings.database):
+        yield finding
+    for finding in audit.check(settings.audit):
         yield finding
     async for finding in broker.check(settings.mqtt):
         yield finding

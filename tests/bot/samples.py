@@ -693,11 +693,16 @@ FLEET = {
     ),
 }
 
+AUDIT = {
+    "audit/head": _said("audit/head", seq=12_345, mac=_SHA, at=NOW),
+}
+
 SAMPLES: dict[str, Message] = {
     **PROBLEM,
     **HELP,
     **ALERT,
     **APPROVE,
+    **AUDIT,
     **CONFIG,
     **DASHBOARD,
     **DEVICE,

@@ -15,9 +15,9 @@ from rich.console import Console
 from sqlalchemy import text
 
 from bot import doctor, screen
-from bot.doctor import Finding, Level, broker, registry, slack
+from bot.doctor import Finding, Level, audit, broker, registry, slack
 from bot.doctor.finding import fine, problem, warning
-from fleet.settings import DatabaseSettings, MqttSettings, Settings
+from fleet.settings import AuditSettings, DatabaseSettings, MqttSettings, Settings
 from link import probe
 from sandbox.broker import free_port
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, GROUP_ONCALL, OPERATOR, RateLimits, Workspace
@@ -276,6 +276,14 @@ def test_the_exit_code_tells_problems_from_warnings() -> None:
     assert doctor.exit_code([warning("a", "b", "c"), problem("a", "b", "c")]) == 1
 
 
+_AUDIT = {"key": "k" * 32, "head_file": "heads.jsonl"}
+
+
+def test_an_audit_without_a_key_or_a_place_for_its_head_is_warned_of(tmp_path: Path) -> None:
+    for given in ({}, {"key": "k" * 32, "head_file": None}, {"key": "k" * 32, "head_file": tmp_path / "no" / "file"}):
+        assert list(audit.check(AuditSettings.model_validate(given)))[-1].level is Level.WARNING
+
+
 async def test_a_missing_token_is_named_and_the_rest_is_looked_at(tmp_path: Path, sqlite_url: str) -> None:
     file = tmp_path / "app.yaml"
     with embedded_broker() as running:
@@ -283,6 +291,7 @@ async def test_a_missing_token_is_named_and_the_rest_is_looked_at(tmp_path: Path
             "slack": {"bot_token": "${MUSTER_SLACK_BOT_TOKEN}", "app_token": "x", "ops_channel": "C1"},
             "mqtt": {"port": running.port},
             "database": {"url": sqlite_url},
+            "audit": _AUDIT,
         }
         file.write_text(yaml.safe_dump(sections))
         said = io.StringIO()
@@ -304,6 +313,7 @@ async def test_everything_right_ends_with_code_0(tmp_path: Path, sqlite_url: str
                 "slack": _slack(base_url=ws.base_url),
                 "mqtt": {"port": running.port},
                 "database": {"url": sqlite_url},
+                "audit": _AUDIT,
             }
             file.write_text(yaml.safe_dump(sections))
             said = io.StringIO()
