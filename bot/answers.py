@@ -8,9 +8,11 @@ them is given its answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bot import files
 from bot.files import Files
@@ -20,6 +22,7 @@ from bot.router import Router, safely
 from fleet.message import Audience, File, Message
 
 PROBLEM = "problem"
+_PATIENCE = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,28 @@ class Answers:
         self._uploads = uploads
         self._root = root
         self._now = now
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def under_way(self) -> int:
+        """How many people are being answered just now."""
+        return len(self._under_way)
+
+    async def finish(self) -> None:
+        """Wait a little for whoever is being answered: when Muster stops, nobody is left without the words."""
+        others = self._under_way - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=_PATIENCE)
+
+    def _note_task(self) -> None:
+        task = asyncio.current_task()
+        if task is not None and task not in self._under_way:
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
 
     async def to(self, line: str, place: Place) -> Answer:
         """What the line is answered with, as the person who asked."""
+        self._note_task()
         now = self._now()
         person = await self._people.person(place.user, now)
         message = await self._router.answer(line, person, place.channel, now, place.thread_ts or place.clicked)

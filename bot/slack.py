@@ -70,9 +70,9 @@ class Slack:
         self._introduced = False
         secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
         self.app = AsyncApp(client=client, logger=logging.getLogger("slack_bolt"), signing_secret=secret)
-        answers = Answers(router, people, Files(client, settings.file_max_bytes), settings.command, now)
-        Interactions(client, answers, settings.command).listen(self.app)
-        Talk(client, answers, db, now).listen(self.app)
+        self.answers = Answers(router, people, Files(client, settings.file_max_bytes), settings.command, now)
+        Interactions(client, self.answers, settings.command).listen(self.app)
+        Talk(client, self.answers, db, now).listen(self.app)
         self.app.event(re.compile(".*"))(_ack_alone)
 
     async def connect(self) -> None:
@@ -139,6 +139,7 @@ class Slack:
         await asyncio.gather(*self._opening, return_exceptions=True)
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call]
+        await self.answers.finish()
 
 
 async def _ack_alone(ack: AsyncAck) -> None:

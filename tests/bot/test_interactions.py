@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 
@@ -174,3 +175,18 @@ async def test_a_button_that_muster_did_not_offer_is_answered(desk: Desk) -> Non
     run = await desk.ws.click(VIEWER, str(posted["ts"]), "Old", wait=5)
     assert "Muster does not know this button or menu any more." in run.words
     assert (quiet.error, (await desk.ws.answers(quiet)).answers) == (None, [])
+
+
+async def test_whoever_is_being_answered_when_muster_stops_gets_the_words(desk: Desk) -> None:
+    await with_devices(desk, 1)
+    async with desk.db.begin():  # the command waits for its turn to write
+        asking = asyncio.create_task(desk.ws.command(OPERATOR, FLEET_OPS, "device move dev-001 bergen"))
+        while not any(each["ack_ms"] for each in await desk.ws.journal(kind="envelope")):
+            await asyncio.sleep(0.005)
+        assert desk.slack.answers.under_way == 1
+        stopping = asyncio.create_task(desk.slack.close())
+        await asyncio.sleep(0.05)  # the sockets are closed, and only the answer is waited for
+        assert not stopping.done()
+    run = await asking
+    await stopping
+    assert "bergen" in run.words
