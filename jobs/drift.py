@@ -79,11 +79,19 @@ async def follow_up(run: Run) -> datetime | None:
                 case Push() if case.state is CaseState.UNRESPONSIVE:
                     anew.append(case)
                 case Push(attempt=attempt):
-                    retries.append({"id": case.id, "operation_id": case.operation_id, "attempt": attempt})
+                    retries.append(
+                        {
+                            "id": case.id,
+                            "device_id": case.device_id,
+                            "target_version": case.target_version,
+                            "operation_id": case.operation_id,
+                            "attempt": attempt,
+                        }
+                    )
                 case GiveUp(fresh_at=fresh_at):
                     silent.append({"id": case.id, "operation_id": case.operation_id, "fresh_at": fresh_at})
         if retries:
-            await drift.retry(session, retries, run.now)
+            await drift.retry(session, retries, run.now, MUSTER.id)
         if silent:
             await drift.give_up(session, silent, run.now)
         if anew:

@@ -249,21 +249,30 @@ async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[Drif
     return (await session.scalars(statement)).all()
 
 
-async def retry(session: AsyncSession, again: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Push the same operation once more: rows of case (id), operation_id and the new attempt."""
-    given = batch.rows(session, {"id": batch.TEXT, "attempt": batch.INTEGER})
+async def retry(session: AsyncSession, again: Sequence[Mapping[str, Any]], now: datetime, by: str) -> None:
+    """Push once more: rows of case (id), device_id, target_version, operation_id and the new attempt.
+
+    An operation that was settled although its case is due (the device acked, and then reported another version after
+    all) is followed by a new one; that counts as an attempt like any other.
+    """
+    # Operations before cases, as whoever takes in acks locks them: the other way round PostgreSQL finds deadlocks.
+    settled = await operations.settled_among(session, [each["operation_id"] for each in again])
+    same = [{"id": each["operation_id"], "attempt": each["attempt"]} for each in again]
+    await operations.send_again(session, [each for each in same if each["id"] not in settled], now)
+    renewed = {each["id"]: ids.new("op", now) for each in again if each["operation_id"] in settled}
+    pushes = [{**each, "operation_id": renewed.get(each["id"], each["operation_id"])} for each in again]
+    given = batch.rows(session, {"id": batch.TEXT, "operation_id": batch.TEXT, "attempt": batch.INTEGER})
     statement = (
         update(drift_cases)
         .where(
             drift_cases.c.id == given.c.id,
             batch.and_not_guessed(drift_cases.c.state == CaseState.PUSHING, _OPEN),
         )
-        .values(attempt=given.c.attempt, due_at=None)
+        .values(attempt=given.c.attempt, operation_id=given.c.operation_id, due_at=None)
+        .returning(drift_cases.c.id)
     )
-    # Operations before cases, as whoever takes in acks locks them: the other way round PostgreSQL finds deadlocks.
-    pushes = [{"id": each["operation_id"], "attempt": each["attempt"]} for each in again]
-    await operations.send_again(session, pushes, now)
-    await session.execute(statement, {"given": batch.dump(again)})
+    moved = set(await session.scalars(statement, {"given": batch.dump(pushes)}))
+    await _queue(session, [each for each in pushes if each["id"] in moved and each["id"] in renewed], now, by)
     wake(session, "operations")
 
 

@@ -105,6 +105,14 @@ async def send_again(session: AsyncSession, again: Sequence[Mapping[str, Any]], 
     await session.execute(statement, {"given": batch.dump(again)})
 
 
+async def settled_among(session: AsyncSession, operation_ids: Sequence[str]) -> set[str]:
+    """Those of the operations that nobody can send again."""
+    given = batch.texts(session)
+    over = operations.c.state.not_in((OperationState.QUEUED, OperationState.SENT))
+    statement = select(operations.c.id).join(given, given.c.value == operations.c.id).where(over)
+    return set(await session.scalars(statement, {"given": batch.dump(operation_ids)}))
+
+
 async def settle(
     session: AsyncSession, acks: Sequence[Mapping[str, Any]], state: OperationState, now: datetime
 ) -> None:

@@ -181,7 +181,7 @@ async def test_whoever_is_being_answered_when_muster_stops_gets_the_words(desk: 
     await with_devices(desk, 1)
     async with desk.db.begin():  # the command waits for its turn to write
         asking = asyncio.create_task(desk.ws.command(OPERATOR, FLEET_OPS, "device move dev-001 bergen"))
-        while not any(each["ack_ms"] for each in await desk.ws.journal(kind="envelope")):
+        while not any(each["ack_ms"] for each in await desk.ws.journal(kind="envelope")):  # noqa: ASYNC110 - Slack's side
             await asyncio.sleep(0.005)
         assert desk.slack.answers.under_way == 1
         stopping = asyncio.create_task(desk.slack.close())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -191,6 +192,41 @@ async def test_an_unresponsive_device_gets_one_fresh_round_an_hour_when_it_is_he
     assert len(house.publish.pushes("dev-1")) == 8
     await house.later(hours=5)
     assert len(house.publish.pushes("dev-1")) == 8  # silent: no further round
+
+
+async def ack_and_then_report_the_old(house: House, push: dict[str, Any]) -> None:
+    """In one batch: the status was on its way before the ack, or the device fell back."""
+    ack = {"version": NEW, "status": "applied", "operation_id": push["operation_id"]}
+    said = {"config/ack": ack, "status": {"reported_config_version": OLD}}
+    await house.hear_many([(f"dev-1/{kind}", json.dumps(payload).encode()) for kind, payload in said.items()])
+
+
+async def test_a_device_that_acks_and_then_reports_the_old_version_is_pushed_again(house: House) -> None:
+    await drifted(house)
+    await house.settle()
+    [push] = house.publish.pushes("dev-1")
+    ack = {"version": NEW, "status": "applied", "operation_id": push["operation_id"]}
+    status = {"reported_config_version": OLD}  # it was on its way before the ack, or the device fell back
+    await house.hear_many(
+        [("dev-1/config/ack", json.dumps(ack).encode()), ("dev-1/status", json.dumps(status).encode())]
+    )
+    assert (await case_of(house)).state is CaseState.PUSHING
+    await house.later(minutes=5)
+    again = house.publish.pushes("dev-1")[1]
+    assert again["operation_id"] != push["operation_id"]  # the first one is done, and devices dedupe
+    assert (await case_of(house)).attempt == 2
+    await house.ack("dev-1", NEW, operation_id=again["operation_id"])
+    assert (await case_of(house)).state is CaseState.RESOLVED
+
+
+async def test_a_device_that_acks_everything_and_changes_nothing_is_given_up_after_three_retries(house: House) -> None:
+    await drifted(house)
+    await house.settle()
+    for _ in range(5):
+        await ack_and_then_report_the_old(house, house.publish.pushes("dev-1")[-1])
+        await house.later(minutes=5)
+    assert len(house.publish.pushes("dev-1")) == 4
+    assert (await case_of(house)).state is CaseState.UNRESPONSIVE
 
 
 async def test_a_new_target_begins_a_new_round_and_keeps_the_day_of_detection(house: House) -> None:

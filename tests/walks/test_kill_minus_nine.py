@@ -235,31 +235,40 @@ async def test_a_bot_that_is_killed_again_and_again_loses_nothing_and_says_nothi
         finally:
             await ended(talking)
 
-        await eventually(lambda: settled(db, fleet), AT_LAST, every=0.2)
+        left: dict[str, object] = {}
+
+        async def settled() -> bool:
+            left.clear()
+            left.update(await unsettled(db, fleet))
+            return not left
+
+        with contextlib.suppress(TimeoutError):
+            await eventually(settled, AT_LAST, every=0.2)
+        assert left == {}
         assert await bot.end(signal.SIGTERM) == 0
         await check(db, fleet, ws)
         assert "failed" not in bot.log.read_text()
 
 
-async def settled(db: Database, fleet: Fleet) -> bool:
-    """Nothing is left to do, for the bot and for Slack, and the last statuses are in."""
+async def unsettled(db: Database, fleet: Fleet) -> dict[str, object]:
+    """What is left to do, for the bot and for Slack, and which last statuses are not in yet; empty when all is done."""
     async with db.read() as session:
         cases = select(func.count()).select_from(DriftCase)
-        if await session.scalar(cases.where(DriftCase.resolved_at.is_(None))) != REJECTING:
-            return False
-        if (await session.scalar(cases) or 0) < DEVICES:
-            return False
         # A status that the broker delivers again after a kill may bring an old version back until the next sweep.
         behind = select(func.count()).where(Device.target_config_version != Device.reported_config_version)
-        if await session.scalar(behind) != REJECTING:
-            return False
-        standing = await session.scalar(
-            select(func.count()).where(OutboxMessage.due_at.is_(None), OutboxMessage.ts.is_not(None))
-        )
-        queued = await session.scalar(select(func.count()).where(Operation.state == OperationState.QUEUED))
+        standing = select(func.count()).where(OutboxMessage.due_at.is_(None), OutboxMessage.ts.is_not(None))
+        queued = select(func.count()).where(Operation.state == OperationState.QUEUED)
+        found = {
+            "open cases": (await session.scalar(cases.where(DriftCase.resolved_at.is_(None))), REJECTING),
+            "cases at least": (min(await session.scalar(cases) or 0, DEVICES), DEVICES),
+            "devices behind": (await session.scalar(behind), REJECTING),
+            "standing messages": (await session.scalar(standing), REJECTING),
+            "queued operations": (await session.scalar(queued), 0),
+        }
         boots = {row.device_id: row.boot_id for row in await session.execute(select(Device.device_id, Device.boot_id))}
-    told = all(boots[each] == boot_id for each, boot_id in fleet.last_boot.items())
-    return told and (standing, queued) == (REJECTING, 0)
+    late = {each: (boots[each], boot_id) for each, boot_id in fleet.last_boot.items() if boots[each] != boot_id}
+    left: dict[str, object] = {name: both for name, both in found.items() if both[0] != both[1]}
+    return left | ({"statuses not in": late} if late else {})
 
 
 async def check(db: Database, fleet: Fleet, ws: Workspace) -> None:
