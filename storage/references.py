@@ -16,9 +16,6 @@ from storage.tables import alert_rules, dashboards, saved_groups
 TABLES: Mapping[str, Table] = MappingProxyType(
     {"group": saved_groups, "dashboard": dashboards, "alert rule": alert_rules}
 )
-from storage.tables import alert_rules, dashboards, saved_groups
-
-TABLES: Mapping[str, Table] = MappingProxyType({"group": saved_groups, "dashboard": dashboards, "rule": alert_rules})
 """Tables with the columns `name` and `selector`, by what a row of each is called."""
 
 
