@@ -44,12 +44,12 @@ THIRD_PARTY = {
         ),
         *("rich", "sqlalchemy", "prometheus_client"),
     },
-    "sandbox": {"pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "paho", "iotcore"},
+    "sandbox": {"pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "cryptography", "paho", "iotcore"},
 }
 
 ONE_HOME = {
     "lark": {"fleet/selector.py"},
-    "cryptography": {"fleet/pki"},
+    "cryptography": {"fleet/pki", "sandbox/devices"},
     "paho": {"link", "sandbox/devices"},
 }
 """Packages that only these files, or folders, of their layer may import."""
