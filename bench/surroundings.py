@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from bench import registry
-from fleet.settings import Settings
-from jobs.spec import Letter, NotYet, Publish, Run
+from fleet.settings import EndpointSettings, Settings
+from jobs.spec import Letter, Notice, NotYet, Publish, Run, Untaken
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from storage.db import Database
@@ -40,8 +40,20 @@ class NoSlack:
         return None
 
 
+class NobodyToTell:
+    """Knows no other system."""
+
+    async def tell(self, endpoint: EndpointSettings, notice: Notice, now: datetime) -> Untaken:
+        return Untaken("nobody to tell")
+
+
 def new_run(db: Database, now: datetime, settings: Settings | None = None, publish: Publish | None = None) -> Run:
     """What a job gets at `now`."""
     chosen = settings or registry.settings(db.url)
-    given: dict[str, Any] = {"publish": publish or NoBroker(), "deliver": NoSlack(), "jitter": lambda: 1.0}
+    given: dict[str, Any] = {
+        "publish": publish or NoBroker(),
+        "deliver": NoSlack(),
+        "tell": NobodyToTell(),
+        "jitter": lambda: 1.0,
+    }
     return Run(now=now, db=db, settings=chosen, replica="bench", topics=Topics(), **given)

@@ -21,6 +21,7 @@ from bot.people import People
 from bot.router import Router
 from bot.slack import Slack, members_of, web_client
 from bot.web import Handler, Web
+from bot.webhooks import Webhooks
 from fleet.errors import Refused
 from fleet.settings import Settings, SlackMode
 from jobs import inbox
@@ -28,7 +29,7 @@ from jobs.spec import Run
 from link.client import Connection, Received
 from link.publish import Outcome, Outgoing, Publisher
 from link.topics import Topics
-from storage import migrate, operations, outbox
+from storage import event_deliveries, migrate, operations, outbox
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class Muster:
         self.devices = Devices(self.connection)
         client = web_client(settings.slack, None, retries=True)
         self.delivery = SlackDelivery(web_client(settings.slack, self._session, retries=False), settings.slack)
+        self.webhooks = Webhooks(self._session, settings.events)
         self.people = People(settings.roles, members_of(client))
         self.router = Router(commands.ALL, settings, self.db)
         self.slack = Slack(settings.slack, client, self.router, self.people, self.db, self.now)
@@ -106,6 +108,9 @@ class Muster:
         async with self.db.begin() as session:
             await operations.release_all(session, self.replica)
             await outbox.release_all(session, self.replica)
+            await event_deliveries.release_all(session, self.replica)
+            endpoints = [each.name for each in self.settings.events.endpoints]
+            await event_deliveries.give_up_others(session, endpoints, self.now())
 
     async def _take_in(self, batch: Sequence[Received]) -> None:
         await inbox.take_in(batch, self.now(), self.db, self.settings, self.topics)
@@ -120,6 +125,7 @@ class Muster:
             topics=self.topics,
             publish=self.devices,
             deliver=self.delivery,
+            tell=self.webhooks,
             jitter=random.random,
         )
 

@@ -5,6 +5,7 @@ Durations are timedeltas: app.yaml writes them as `5m`, `24h`, `30s`, `7d`, `250
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import timedelta
 from enum import StrEnum
@@ -42,6 +43,21 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def webhook_secret(value: object) -> object:
+    """A secret as Standard Webhooks write it: `whsec_` and 24 bytes or more in base64."""
+    if isinstance(value, str):
+        try:
+            key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not value.startswith("whsec_") or len(key) < 24:
+            raise ValueError("must be whsec_ and at least 24 bytes in base64: echo whsec_$(openssl rand -base64 32)")
+    return value
+
+
+WebhookSecret = Annotated[SecretStr, BeforeValidator(webhook_secret)]
 
 
 class SlackMode(StrEnum):
@@ -209,7 +225,7 @@ class LifecycleSettings(Section):
     retain_years: int = Field(default=7, ge=0, le=100, description="years in the archive after a decommission")
     window: Duration = Field(default=timedelta(hours=2), description="a maintenance window that is given no length")
     longest_window: Duration = Field(default=timedelta(days=30), description="longest maintenance window")
-    telemetry_store_secret: SecretStr | None = Field(
+    telemetry_store_secret: WebhookSecret | None = Field(
         default=None, description="with it a decommission waits for the telemetry store's signed `export.confirmed`"
     )
     sites: tuple[SiteSettings, ...] = Field(default=(), description="what differs at single sites")
@@ -227,9 +243,9 @@ class LifecycleSettings(Section):
 class EndpointSettings(Section):
     """Another system that is told of events, signed as Standard Webhooks say."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     url: str = Field(pattern=r"^https?://")
-    secret: SecretStr = Field(description="whsec_… in base64, or any text")
+    secret: WebhookSecret
     types: tuple[str, ...] = Field(default=("*",), description="which events, such as `billing.*`")
 
 

@@ -6,6 +6,7 @@ from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
 from jobs.issuing import issue
+from jobs.events import tell
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
 from jobs.sealing import publish, seal
@@ -32,5 +33,6 @@ ALL: tuple[Job, ...] = (
     remind_or_expire,
     start,
     post,
+    tell,
     tidy,
 )

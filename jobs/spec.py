@@ -10,16 +10,16 @@ several replicas at once, and is safe to run twice. Its first docstring line say
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
 from fleet.pki import Authority, Manufacturers
-from fleet.settings import Settings
+from fleet.settings import EndpointSettings, Settings
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from link.wire import Said
@@ -104,6 +104,42 @@ class Deliver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """One event on its way to another system."""
+
+    id: str
+    seq: int
+    type: str
+    subject: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The endpoint has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untaken:
+    """It has not, or its answer was lost. `after` is what Retry-After asked for; `gone`: it never will.
+
+    `all`: this is about the endpoint and not about the one event, so nothing else is sent there meanwhile.
+    """
+
+    why: str
+    after: timedelta | None = None
+    gone: bool = False
+    all: bool = False
+
+
+class Tell(Protocol):
+    """The way to other systems."""
+
+    async def tell(self, endpoint: EndpointSettings, notice: Notice, now: datetime) -> Taken | Untaken: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What a job gets. `jitter` gives a number from 0 to 1; `replica` is the name that claims are made in.
 
@@ -117,6 +153,7 @@ class Run:
     topics: Topics
     publish: Publish
     deliver: Deliver
+    tell: Tell
     jitter: Callable[[], float]
     authority: Authority | None = None
     manufacturers: Manufacturers | None = None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from jobs.spec import Run, job
-from storage import dead_letters, seen_events
+from storage import dead_letters, event_deliveries, seen_events
 from storage.db import CLOCK
 
 log = structlog.get_logger(__name__)
@@ -16,11 +16,15 @@ _EVENTS_KEPT = timedelta(days=2)
 """Slack sends an event again within minutes; with delayed events switched on, for a day."""
 
 
+_AT_ONCE = 2000
+
+
 @job("upkeep", every=timedelta(minutes=10))
 async def tidy(run: Run) -> datetime | None:
-    """Forget the oldest dead letters beyond the number kept, and events that Slack will not send again."""
+    """Forget the oldest dead letters beyond the number kept, old events that were told, and events of Slack's."""
     async with run.db.begin(CLOCK) as session:
         await seen_events.prune(session, run.now - _EVENTS_KEPT)
+        await event_deliveries.prune(session, run.now - run.settings.events.keep_for, _AT_ONCE)
         gone = await dead_letters.prune(session, run.settings.database.dead_letters_kept)
     if gone:
         log.info("old dead letters forgotten", rows=gone)

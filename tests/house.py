@@ -10,9 +10,9 @@ from typing import Any
 
 import jobs
 from fleet.pki import Authority, Manufacturers
-from fleet.settings import Settings
+from fleet.settings import EndpointSettings, Settings
 from jobs import inbox
-from jobs.spec import Delivered, Letter, Run, Stands
+from jobs.spec import Delivered, Letter, Notice, Run, Stands, Taken, Untaken
 from link.inbox import Received
 from link.publish import SENT, Outcome, Outgoing
 from link.topics import Topics
@@ -72,14 +72,27 @@ class FakeDeliver:
         return [each for each in self.letters if each.ts is not None]
 
 
+@dataclass
+class FakeTell:
+    """Other systems that take every event; `answers` overrides what one of them says, first come first served."""
+
+    answers: dict[str, list[Taken | Untaken]] = field(default_factory=dict)
+    told: list[tuple[str, Notice]] = field(default_factory=list)
+
+    async def tell(self, endpoint: EndpointSettings, notice: Notice, now: datetime) -> Taken | Untaken:
+        self.told.append((endpoint.name, notice))
+        answers = self.answers.get(endpoint.name)
+        return answers.pop(0) if answers else Taken()
+
+
 class House:
     """Turn the clock with `later`, let a device speak with `say`; the jobs run until nothing is due."""
 
     def __init__(self, db: Database, settings: Settings, now: datetime) -> None:
         self.db, self.settings, self.now = db, settings, now
-        self.publish, self.deliver = FakePublish(), FakeDeliver()
         self.authority: Authority | None = None
         self.manufacturers: Manufacturers | None = None
+        self.publish, self.deliver, self.tell = FakePublish(), FakeDeliver(), FakeTell()
         self.topics = Topics(settings.mqtt.topic_prefix)
 
     def run(self) -> Run:
@@ -91,6 +104,7 @@ class House:
             self.topics,
             self.publish,
             self.deliver,
+            self.tell,
             lambda: 1.0,
             self.authority,
             self.manufacturers,

@@ -42,7 +42,7 @@ THIRD_PARTY = {
             "apscheduler",
             "typer",
         ),
-        *("rich", "sqlalchemy", "prometheus_client"),
+        *("rich", "sqlalchemy", "prometheus_client", "cloudevents", "standardwebhooks"),
     },
     "sandbox": {"pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "cryptography", "paho", "iotcore"},
 }
