@@ -5,8 +5,8 @@ from jobs.certificates import expiry
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
-from jobs.issuing import issue
 from jobs.events import tell
+from jobs.issuing import issue
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
 from jobs.sealing import publish, seal
