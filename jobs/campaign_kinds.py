@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from fleet.campaign import CampaignKind
-from jobs import campaign_config, restarts
+from jobs import campaign_config, campaign_decommission, campaign_rotation, firmware, restarts
 from jobs.campaign_spec import CampaignWork
 
 BY_KIND: Mapping[CampaignKind, CampaignWork] = MappingProxyType(
     {
         CampaignKind.CONFIG: campaign_config.ask,
         CampaignKind.RESTART: restarts.ask,
+        CampaignKind.FIRMWARE: firmware.ask,
+        CampaignKind.ROTATE_CERTS: campaign_rotation.ask,
+        CampaignKind.DECOMMISSION: campaign_decommission.ask,
     }
 )

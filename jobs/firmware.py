@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.firmware import REFUSED, artefact_for, words
+from fleet.operation import OperationKind, OperationState
+from jobs.campaign_spec import Asked, Turn, queue
 from jobs.spec import Dispatch, Heard, Intake, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import FirmwareDesired, FirmwareState
-from storage import firmware
+from storage import campaign_devices, firmware, operations
 from storage.db import AnyRow
 from storage.tables import Firmware
 
@@ -45,16 +47,27 @@ def _message(run: Run, row: AnyRow, artefact: Firmware) -> Outgoing:
 DISPATCH = Dispatch(messages=_messages)
 
 
+async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
+    """The version of the campaign; an update that was under way before is no longer wanted."""
+    return await queue(asked, turns, OperationKind.FIRMWARE, version=str(asked.campaign.params["version"]))
+
+
 async def state(intake: Intake, heard: Sequence[Heard]) -> None:
-    """Keep how far each device has got; a device that failed or rolled back has refused its update."""
-    last: dict[str, dict[str, Any]] = {}
-    refusals = []
-    for each in heard:
-        said = cast(FirmwareState, each.said)
-        row = {"device_id": each.device_id, "version": said.version, "step": said.state.value}
-        last[each.device_id] = row | {"progress": said.progress, "error": said.error or ""}
-        if said.state in REFUSED:
-            refusals.append(row | {"error": words(said.state, said.error)})
-    await firmware.told(intake.session, list(last.values()), intake.now)
-    if refusals:
-        await firmware.refused(intake.session, refusals, intake.now)
+    """Keep how far each device has got; a device that failed or rolled back has refused its update, even afterwards."""
+    session, now = intake.session, intake.now
+    said = [_row(each.device_id, cast(FirmwareState, each.said)) for each in heard]
+    await firmware.told(session, list({row["device_id"]: row for row in said}.values()), now)
+    last = {(row["device_id"], row["version"]): row for row in said}
+    answers = [
+        {**last[each.device_id, each.version], "id": each.id, "done": each.state is OperationState.DONE}
+        for each in await firmware.asked(session, list(last.values()))
+    ]
+    refusals = [{**each, "error": words(each["step"], each["error"])} for each in answers if each["step"] in REFUSED]
+    await operations.answer(session, [each for each in refusals if not each["done"]], OperationState.REJECTED, now)
+    await campaign_devices.taken_back(session, [each for each in refusals if each["done"]], now)
+    await campaign_devices.accepted(session, [each for each in answers if each["step"] not in REFUSED], now)
+
+
+def _row(device_id: str, said: FirmwareState) -> dict[str, Any]:
+    told = {"step": said.state.value, "progress": said.progress, "error": said.error or ""}
+    return {"device_id": device_id, "version": said.version, **told}

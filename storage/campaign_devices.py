@@ -13,7 +13,7 @@ from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, 
 from fleet.operation import OperationState
 from storage import batch, operations
 from storage.campaign_conditions import BY_KIND
-from storage.db import AnyRow, earliest
+from storage.db import AnyRow, earliest, wake
 from storage.tables import Campaign, campaign_devices, campaigns, devices
 from storage.tables import operations as operation_rows
 from storage.tables.campaigns import PARKED, PLANNED, SETTLED, UNDER_WAY
@@ -316,6 +316,22 @@ async def accepted(session: AsyncSession, answers: Sequence[Mapping[str, Any]], 
         .values(state=TargetState.ACKED)
     )
     await session.execute(statement, {"given": batch.dump(answers)})
+
+
+async def taken_back(session: AsyncSession, answers: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Devices that had succeeded have not after all (id of the operation, error), while their campaign goes on."""
+    if not answers:
+        return
+    given = batch.rows(session, {"id": batch.TEXT, "error": batch.TEXT})
+    going_on = select(campaigns.c.id).where(campaigns.c.status.in_(BEGUN))
+    statement = (
+        update(campaign_devices)
+        .where(_target.operation_id == given.c.id, _target.campaign_id.in_(going_on))
+        .where(batch.and_not_guessed(_target.state == TargetState.SUCCEEDED))
+        .values(state=TargetState.REJECTED, settled_at=now, why=given.c.error)
+    )
+    await session.execute(statement, {"given": batch.dump(answers)})
+    wake(session, "campaigns")
 
 
 # ---- what people want ------------------------------------------------------------------------------------------------

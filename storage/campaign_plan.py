@@ -102,6 +102,7 @@ def _chosen(
         (devices.c.status.not_in(LEGAL[row.kind]), literal(ILLEGAL) + cast(devices.c.status, String)),
         (elsewhere.is_not(None), literal(ELSEWHERE) + elsewhere),
         (conditions.already(row.params), HAS_IT),
+        *conditions.unfit(row.params),
         else_="",
     )
     offline = case((devices.c.last_seen_at >= at.now - at.online_within, 0), else_=1)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, true, update
+from sqlalchemy import select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from fleet.errors import Refused, not_found
 from fleet.operation import OperationKind, OperationState
 from storage import batch
+from storage.db import AnyRow
 from storage.tables import Firmware, FirmwareState, devices, firmware, firmware_states, operations
 
 
@@ -78,22 +79,22 @@ async def told(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: da
     await session.execute(statement, {"given": batch.dump(said)})
 
 
-async def refused(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Devices gave up an update: rows of device_id, version, error. What was not yet sent to them stays as it is."""
-    given = batch.rows(session, {"device_id": batch.TEXT, "version": batch.TEXT, "error": batch.TEXT})
+async def asked(session: AsyncSession, said: Sequence[Mapping[str, Any]]) -> Sequence[AnyRow]:
+    """The updates that devices (device_id, version) were sent and speak of: id, device_id, version, state."""
+    given = batch.rows(session, {"device_id": batch.TEXT, "version": batch.TEXT})
+    sent = (OperationState.SENT, OperationState.EXPIRED, OperationState.DONE)
     statement = (
-        update(operations)
+        select(operations.c.id, operations.c.device_id, operations.c.version, operations.c.state)
+        .join(given, operations.c.device_id == given.c.device_id)
         .where(
-            operations.c.device_id == given.c.device_id,
             batch.and_not_guessed(
                 operations.c.kind == OperationKind.FIRMWARE,
                 operations.c.version == given.c.version,
-                operations.c.state.in_((OperationState.SENT, OperationState.EXPIRED)),
-            ),
+                operations.c.state.in_(sent),
+            )
         )
-        .values(state=OperationState.REJECTED, settled_at=now, error=given.c.error)
     )
-    await session.execute(statement, {"given": batch.dump(said)})
+    return (await session.execute(statement, {"given": batch.dump(said)})).all()
 
 
 async def state(session: AsyncSession, device_id: str) -> FirmwareState | None:
