@@ -19,6 +19,7 @@ from bot.files import Files
 from bot.people import People
 from bot.render import Rendered, render
 from bot.router import Router, safely
+from commands import home
 from fleet.message import Audience, File, Message
 
 PROBLEM = "problem"
@@ -95,11 +96,20 @@ class Answers:
         """What the line is answered with, as the person who asked."""
         self._note_task()
         now = self._now()
-        person = await self._people.person(place.user, now)
+        person = await self._people.person(place.user, now, fresh=self._router.wants_fresh_role(line))
         message = await self._router.answer(line, person, place.channel, now, place.thread_ts or place.clicked)
         if message.file is None:
             return await self.shown(message)
         return await safely(self._with_file(message, message.file, place), self.as_it_is, template=message.template)
+
+    async def home(self, user: str) -> list[Answer]:
+        """The parts of a person's Home tab."""
+        return await safely(self._home(user), lambda problem: [self.as_it_is(problem)], person=user)
+
+    async def _home(self, user: str) -> list[Answer]:
+        now = self._now()
+        person = await self._people.person(user, now)
+        return [self.as_it_is(part) for part in await home.parts(self._router.call(person, user, now))]
 
     async def shown(self, message: Message) -> Answer:
         """A message rendered, or why it could not be."""

@@ -17,7 +17,9 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answers import PROBLEM, Answer, Answers, Place
-from bot.render import REPLACES
+from bot.home import Home
+from bot.render import FORMS, REPLACES
+from bot.views import Views
 from fleet.message import Message
 
 log = structlog.get_logger(__name__)
@@ -30,9 +32,11 @@ Body = dict[str, Any]
 class Interactions:
     """Listens for everything that has a person waiting at a response_url."""
 
-    def __init__(self, client: AsyncWebClient, answers: Answers, root: str) -> None:
+    def __init__(self, client: AsyncWebClient, answers: Answers, views: Views, home: Home, root: str) -> None:
         self._client = client
         self._answers = answers
+        self._views = views
+        self._home = home
         self._root = root
 
     def listen(self, app: AsyncApp) -> None:
@@ -40,6 +44,7 @@ class Interactions:
         app.command(_ANY)(ack=_ack_alone, lazy=[self._other_command])
         app.action(_ANY)(ack=_ack_alone, lazy=[self._click])
         app.shortcut(_ANY)(ack=_ack_alone, lazy=[self._shortcut])
+        self._views.listen(app)
         app.view(_ANY)(_ack_alone)
         app.view_closed(_ANY)(_ack_alone)
         app.options(_ANY)(_no_options)
@@ -55,13 +60,22 @@ class Interactions:
         place = _place(body)
         for action in body.get("actions") or []:
             if line := action.get("value"):
-                answer = await self._answers.to(line, place)
-                replaces = str(action.get("action_id")).startswith(REPLACES) and not answer.is_problem
-                await _respond(respond, answer, place, replaces=replaces)
+                await self._pressed(action, line, body, respond)
+                await self._home.follow(place.user, line)
             elif not action.get("url"):
-                await _respond(
-                    respond, await self._not_ours("Muster does not know this button or menu any more."), place
-                )
+                unknown = await self._not_ours("Muster does not know this button or menu any more.")
+                await _respond(respond, unknown, place)
+
+    async def _pressed(self, action: Body, line: str, body: Body, respond: AsyncRespond) -> None:
+        """A button that runs a line. One on the Home tab or in a modal has no message to be answered beside."""
+        place, action_id = _place(body), str(action.get("action_id"))
+        if action_id.startswith(FORMS) or "view" in body:
+            answer = await self._views.open(body["trigger_id"], line, place)
+        else:
+            answer = await self._answers.to(line, place)
+        if answer is not None and respond.response_url:
+            replaces = action_id.startswith(REPLACES) and not answer.is_problem
+            await _respond(respond, answer, place, replaces=replaces)
 
     async def _shortcut(self, body: Body, respond: AsyncRespond) -> None:
         """A global shortcut has no channel to answer in, so its answer goes into the direct messages."""
@@ -100,10 +114,13 @@ async def _respond(
 
 
 def _place(body: Body) -> Place:
-    """Where the clicked message stands. The one that began a thread is answered beside it, not in the thread."""
+    """Where the clicked message stands. The one that began a thread is answered beside it, not in the thread.
+
+    A click on the Home tab or in a modal is made in no channel: what follows goes to the person's direct messages.
+    """
     container = body.get("container") or {}
     thread = container.get("thread_ts")
-    channel = str((body.get("channel") or {}).get("id") or "")
+    channel = str((body.get("channel") or body["user"])["id"])
     clicked = None if container.get("is_ephemeral") else container.get("message_ts")
     return Place(body["user"]["id"], channel, None if thread == container.get("message_ts") else thread, clicked)
 

@@ -39,7 +39,7 @@ def manifest(commands: Sequence[AnyCommand], root: str, mode: SlackMode, url: st
         },
         "features": {
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },

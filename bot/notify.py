@@ -61,6 +61,7 @@ class SlackDelivery:
         self._root = settings.command
         self._posts = Pace(timedelta(seconds=1 / settings.channel_per_second))
         self._edits = Pace(timedelta(minutes=1 / settings.updates_per_minute), burst=10)
+        self._direct: dict[str, str] = {}
 
     def take_turn(self, channel: str, editing: bool, now: datetime) -> datetime:
         return self._edits.take_turn("workspace", now) if editing else self._posts.take_turn(channel, now)
@@ -80,13 +81,9 @@ class SlackDelivery:
 
     async def _send(self, letter: Letter, rendered: Rendered) -> Delivered:
         metadata = {"event_type": _EVENT, "event_payload": {"key": letter.key}}
-        said: dict[str, Any] = {
-            "channel": letter.channel,
-            "text": rendered.text,
-            "blocks": rendered.blocks,
-            "metadata": metadata,
-        }
+        said: dict[str, Any] = {"text": rendered.text, "blocks": rendered.blocks, "metadata": metadata}
         try:
+            said["channel"] = await self._channel(letter.channel)
             if letter.ts:
                 answer = await self._client.chat_update(ts=letter.ts, **said)
             else:
@@ -118,6 +115,16 @@ class SlackDelivery:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
         return Stands(file_id, channel)
 
+    async def _channel(self, channel: str) -> str:
+        """The channel to post into. A person's id stands for the direct messages with them, which have an id of their
+        own: posts could go without it, but edits and searches cannot."""
+        if channel[:1] not in ("U", "W"):
+            return channel
+        if channel not in self._direct:
+            opened: Any = await self._client.conversations_open(users=channel)
+            self._direct[channel] = str(opened["channel"]["id"])
+        return self._direct[channel]
+
     async def find(self, letter: Letter, since: datetime) -> Stands | NotYet | None:
         oldest = f"{(since - _CLOCKS_DIFFER).timestamp():.6f}"
         cursor = ""
@@ -144,7 +151,7 @@ class SlackDelivery:
 
     async def _page(self, letter: Letter, oldest: str, cursor: str) -> Any:
         asked: dict[str, Any] = {
-            "channel": letter.channel,
+            "channel": await self._channel(letter.channel),
             "oldest": oldest,
             "limit": _PAGE,
             "include_all_metadata": True,

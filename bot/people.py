@@ -40,16 +40,16 @@ class People:
         self._known: dict[str, _Known] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def person(self, user_id: str, now: datetime) -> Person:
+    async def person(self, user_id: str, now: datetime, *, fresh: bool = False) -> Person:
         """The person with their highest role, and where it comes from. Slack is asked only about groups of higher
-        roles than the one that their id already has. Never raises."""
+        roles than the one that their id already has; `fresh` asks about these although they are known. Never raises."""
         role, why = self._by_id(user_id)
         failures: list[str] = []
         for higher in reversed(Role):
             if higher.rank <= role.rank:
                 break
             for group in self._named(higher).groups:
-                known = await self._group(group, now)
+                known = await self._group(group, now, fresh=fresh)
                 if user_id in known.members:
                     return Person(user_id, higher, _and(f"in user group {group}, roles.{higher}.groups", failures))
                 if known.failure:
@@ -78,11 +78,11 @@ class People:
             case Role.ADMIN:
                 return self._roles.admin
 
-    async def _group(self, group: str, now: datetime) -> _Known:
+    async def _group(self, group: str, now: datetime, *, fresh: bool) -> _Known:
         """From memory while that is believed; otherwise from Slack, asked once however many people wait."""
         async with self._asking[group]:
             known = self._known.get(group)
-            if known is None or now >= known.until:
+            if fresh or known is None or now >= known.until:
                 known = self._known[group] = await self._ask(group, now)
             return known
 

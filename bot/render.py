@@ -33,6 +33,7 @@ because the newline after a `%}` is dropped.
     plural      `n | plural("device")` -> "1 device", "1,200 devices"; `plural("query", "queries")`
     join        `ids | map("code") | join(", ")`; the items may be mrkdwn of the filters above
     mention     `U123` -> that person; also `S123`, `C123`, `<!here>` and ready mentions; never for text from devices
+    people      a sentence of ours, in which `<@U123>` is that person and nothing else calls anyone
     link        `url | link("Runbook")`; http(s) only
     root        not a filter: the root command, `/fleet`
 
@@ -58,8 +59,9 @@ from fleet.message import Button, Message, Style
 BLOCKS, SECTION, HEADER, FIELDS, FIELD, ACTIONS = 50, 3000, 150, 10, 2000, 25
 NOTIFICATION, BUTTON, BUTTON_VALUE, CONFIRM = 300, 75, 2000, 300
 TABLE_CELL = 40
-_RUNS, REPLACES = "run:", "replace:"
-"""How action ids begin: the answer of `replace:…` takes the place of the message that the button stands in."""
+_RUNS, REPLACES, FORMS = "run:", "replace:", "form:"
+"""How action ids begin: the answer of `replace:…` takes the place of the message that the button stands in, and that of
+`form:…` is shown in a modal."""
 
 Block = dict[str, Any]
 
@@ -94,7 +96,7 @@ def layout(
         where = "the conversation where you asked" if moved_from.startswith("D") else mention(moved_from)
         tail.append(_context(f"Muster is not in {where}, so this is told to you alone: invite it there, or ask here."))
     blocks = list(_blocks(body if body.strip() else first))
-    kept = _cut_to_fit(blocks, BLOCKS - len(actions) - len(tail))
+    kept = cut_to_fit(blocks, BLOCKS - len(actions) - len(tail))
     return Rendered(cut(notification, NOTIFICATION), [*kept, *tail, *actions])
 
 
@@ -221,6 +223,13 @@ def mention(value: str) -> str:
     return value
 
 
+_PERSON = re.compile(r"&lt;(@[UW][A-Z0-9]{2,})&gt;")
+
+
+def people(sentence: str) -> Mrkdwn:
+    return Mrkdwn(_PERSON.sub(r"<\1>", escape(_line(sentence))))
+
+
 def link(url: str, label: str) -> Mrkdwn:
     if not re.fullmatch(r"https?://[^\s<>|]+", url):
         raise ValueError(f"{url!r} is no web address.")
@@ -318,7 +327,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         extensions=[_Markers],
     )
-    for filter_ in (when, span, ago, hours, code, fenced, plural, join, mention, link, table):
+    for filter_ in (when, span, ago, hours, code, fenced, plural, join, mention, people, link, table):
         made.filters[filter_.__name__] = filter_
     return made
 
@@ -457,7 +466,7 @@ def _button(button: Button, at: int) -> dict[str, Any]:
         raise ValueError(f"The button {button.text} runs a line of more than {BUTTON_VALUE} characters.")
     made: dict[str, Any] = {
         "type": "button",
-        "action_id": f"{REPLACES if button.replaces else _RUNS}{at}",
+        "action_id": f"{FORMS if button.form else REPLACES if button.replaces else _RUNS}{at}",
         "text": {"type": "plain_text", "text": _short(_line(button.text), BUTTON), "emoji": True},
         "value": button.run,
     }
@@ -473,7 +482,7 @@ def _button(button: Button, at: int) -> dict[str, Any]:
     return made
 
 
-def _cut_to_fit(blocks: list[Block], most: int) -> list[Block]:
+def cut_to_fit(blocks: list[Block], most: int) -> list[Block]:
     """As many blocks as fit, and how many lines were left out."""
     if len(blocks) <= most:
         return blocks

@@ -57,8 +57,9 @@ def _as_it_is(message: Message) -> Message:
 
 
 def problem(error: FleetError, *buttons: Button) -> Message:
-    """A refusal as a Message."""
-    return Message(template="problem", data={"text": str(error), "reference": None}, buttons=buttons)
+    """A refusal as a Message. Its `field` is the field of a form that it is about, if it is about one."""
+    field = error.field if isinstance(error, BadInput) else None
+    return Message(template="problem", data={"text": str(error), "reference": None, "field": field}, buttons=buttons)
 
 
 class Router:
@@ -77,9 +78,12 @@ class Router:
         self, line: str, person: Person, channel: str, now: datetime, thread_ts: str | None = None
     ) -> Message:
         """What the line, typed or behind a button, is answered with. Never raises but on cancellation."""
-        call = Call(person, channel, now, self._db, self._settings, thread_ts)
-        work = self._answer(line, call)
+        work = self._answer(line, self.call(person, channel, now, thread_ts))
         return await safely(work, _as_it_is, person=person.id, channel=channel, command=self._name(line))
+
+    def call(self, person: Person, channel: str, now: datetime, thread_ts: str | None = None) -> Call:
+        """What a command, or a page of several of them, is given."""
+        return Call(person, channel, now, self._db, self._settings, thread_ts)
 
     async def _answer(self, line: str, call: Call) -> Message:
         text = self._without_root(grammar.clean(line))
@@ -95,6 +99,11 @@ class Router:
             return await found.command(call, *args, **kwargs)
         except BadInput as error:
             return problem(error, *self._buttons(error.suggestion, call.person))
+
+    def wants_fresh_role(self, line: str) -> bool:
+        """True if the line's command must not be run on what was heard of the person's groups before."""
+        found = grammar.find(self._commands, self._without_root(grammar.clean(line)))
+        return found is not None and found.command.fresh_role
 
     def may(self, person: Person, line: str) -> bool:
         """True if the line is help, or a command that can be read and that the person may run."""

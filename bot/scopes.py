@@ -36,11 +36,15 @@ METHODS: dict[str, Use] = {
     "files_getUploadURLExternal": Use("to send lists as files", ("files:write",)),
     "usergroups_users_list": Use("to give roles by user group", ("usergroups:read",)),
     "users_info": Use("to check that the people named in app.yaml exist", ("users:read",)),
+    "views_open": Use("to open a form for who pressed a button"),
+    "views_publish": Use("to show somebody their Home tab"),
+    "views_update": Use("to fill a form that was opened"),
 }
 """By the name of the client's method in slack_sdk: `chat_postMessage` is chat.postMessage."""
 
 RECEIVED: dict[str, Use] = {
     "slash command": Use("to be called by its slash command", ("commands",)),
+    "app_home_opened": Use("to show the Home tab when it is opened"),
     "app_mention": Use("to be called by a mention", ("app_mentions:read",)),
     "message.im": Use("to be written to directly", ("im:history",)),
 }

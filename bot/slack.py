@@ -25,10 +25,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answers import Answers
 from bot.files import Files
+from bot.home import Home
 from bot.interactions import Interactions
 from bot.people import Members, People
 from bot.router import Router
 from bot.talk import Talk
+from bot.views import Views
 from fleet.settings import SlackMode, SlackSettings
 from storage.db import Database
 
@@ -71,7 +73,10 @@ class Slack:
         secret = settings.signing_secret.get_secret_value() if settings.signing_secret else None
         self.app = AsyncApp(client=client, logger=logging.getLogger("slack_bolt"), signing_secret=secret)
         self.answers = Answers(router, people, Files(client, settings.file_max_bytes), settings.command, now)
-        Interactions(client, self.answers, settings.command).listen(self.app)
+        home = Home(client, self.answers)
+        views = Views(client, self.answers, home)
+        Interactions(client, self.answers, views, home, settings.command).listen(self.app)
+        home.listen(self.app)
         Talk(client, self.answers, db, now).listen(self.app)
         self.app.event(re.compile(".*"))(_ack_alone)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from commands.spec import Call, Rest, command
 from fleet.approval import ApprovalState, Decision, Verdict
 from fleet.approval_message import buttons
-from fleet.message import Button, Message
+from fleet.errors import BadInput
+from fleet.message import Button, Form, Message, TextField
 from fleet.roles import Role
 from storage import approvals
 from storage.tables import Approval
@@ -53,19 +54,29 @@ async def show(call: Call, request: str) -> Message:
         "decisions": [[each.person, each.verdict.value, each.at, each.reason] for each in said],
     }
     waits = found.state is ApprovalState.PENDING
-    return Message(template="approve/show", data=data, buttons=buttons(found.id)[:2] if waits else ())
+    return Message(template="approve/show", data=data, buttons=buttons(found.id, found.type_count)[:2] if waits else ())
 
 
-@command("approve yes", role=Role.OPERATOR, example="approve yes 7QK2ZD")
+@command("approve yes", role=Role.OPERATOR, example="approve yes 7QK2ZD", fresh_role=True)
 async def yes(call: Call, request: str, count: str = "") -> Message:
     """Approve what somebody else asked for. Where the policy wants it, type how many devices it is about."""
-    return await _decide(call, request, Decision(Verdict.APPROVE, typed=count))
+    try:
+        return await _decide(call, request, Decision(Verdict.APPROVE, typed=count))
+    except BadInput as missing:
+        if missing.field != "count" or count:
+            raise
+        return await _form(call, request, "yes", _COUNT, "Approve")
 
 
-@command("approve no", role=Role.OPERATOR, example="approve no 7QK2ZD the line runs until six")
+@command("approve no", role=Role.OPERATOR, example="approve no 7QK2ZD the line runs until six", fresh_role=True)
 async def no(call: Call, request: str, reason: Rest | None = None) -> Message:
     """Reject what somebody else asked for, with the reason. The first rejection ends it."""
-    return await _decide(call, request, Decision(Verdict.REJECT, reason=reason or ""))
+    try:
+        return await _decide(call, request, Decision(Verdict.REJECT, reason=reason or ""))
+    except BadInput as missing:
+        if missing.field != "reason" or reason:
+            raise
+        return await _form(call, request, "no", _REASON, "Reject")
 
 
 async def _decide(call: Call, request: str, decision: Decision) -> Message:
@@ -73,6 +84,28 @@ async def _decide(call: Call, request: str, decision: Decision) -> Message:
         approval = await approvals.decide(session, request, decision, call.person, call.now, call.settings)
         said = await approvals.decisions(session, [approval.id])
     return _stands(approval, approvals.shown(approval, said))
+
+
+_COUNT = TextField(name="count", label="How many devices is this about?", hint="The number alone.", most=12)
+_REASON = TextField(
+    name="reason", label="Why not?", hint="Whoever asked is told, and it is kept.", several_lines=True, least=3
+)
+_EMERGENCY = TextField(
+    name="reason", label="Why can it not wait?", hint="Posted for everybody, and kept.", several_lines=True, least=3
+)
+
+
+async def _form(call: Call, request: str, word: str, field: TextField, submit: str) -> Message:
+    """What is still missing, as a form; where none can be shown, the message says how to type it."""
+    async with call.db.read() as session:
+        approval = await approvals.get(session, request)
+    run = f"approve {word} {approval.id}"
+    return Message(
+        template="approve/form",
+        data={**approvals.shown(approval, []), "asks": field.name, "word": word},
+        buttons=(Button(text=f"{submit}…", run=run, form=True),),
+        form=Form(title=submit, run=run, fields=(field,), submit=submit),
+    )
 
 
 def _stands(approval: Approval, data: dict[str, object]) -> Message:
@@ -87,9 +120,14 @@ async def cancel(call: Call, request: str) -> Message:
     return _stands(approval, approvals.shown(approval, []))
 
 
-@command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD the valve leaks")
-async def break_glass(call: Call, request: str, reason: Rest) -> Message:
+@command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD it leaks", fresh_role=True)
+async def break_glass(call: Call, request: str, reason: Rest | None = None) -> Message:
     """Start at once what waits for approvals, alone, in an emergency. It is posted for everybody, with the reason."""
-    async with call.db.begin() as session:
-        approval = await approvals.break_glass(session, request, reason, call.person, call.now, call.settings)
+    try:
+        async with call.db.begin() as session:
+            approval = await approvals.break_glass(session, request, reason or "", call.person, call.now, call.settings)
+    except BadInput as missing:
+        if missing.field != "reason" or reason:
+            raise
+        return await _form(call, request, "break-glass", _EMERGENCY, "Break the glass")
     return _stands(approval, approvals.shown(approval, []))

@@ -16,13 +16,14 @@ from typing import Any
 
 from commands.spec import AnyCommand, Kind, Parameter
 from fleet.errors import BadInput
+from fleet.message import CURLY_QUOTES
 from fleet.selector import short
 
 _LINK = re.compile(r"<(?P<url>(?:https?://|mailto:|tel:)[^<>|\s]+)(?:\|(?P<label>[^<>|]+))?>")
 _NAMED = re.compile(r"<(?:#|@|!subteam\^)(?P<id>[A-Z0-9]+)(?:\|[^<>]*)?>")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 _ENTITY = re.compile("|".join(_ENTITIES))
-_CURLY = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'")})
+_CURLY = str.maketrans({**dict.fromkeys(CURLY_QUOTES, '"'), **dict.fromkeys("‘’‚‛", "'")})
 _BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LONG_DASH = re.compile(r"(?<!\S)[—–―](?=\w)")
@@ -71,9 +72,20 @@ def tokens(line: str) -> list[Token]:
         if end < len(line) and line[end] == '"':
             end = len(line)
         raw = line[at:end]
-        made.append(Token(_QUOTED.sub(lambda part: re.sub(r"\\(.)", r"\1", part[1]), raw), raw, at, end))
+        made.append(Token(_QUOTED.sub(_inside, raw), raw, at, end))
         at = end
     return made
+
+
+def _inside(quoted: re.Match[str]) -> str:
+    """What stands between two quotes, its marked quotes as plain ones."""
+    return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+
+
+def _without_its_quotes(rest: str) -> str:
+    """The raw rest of a line; one that is a single quoted word, as forms write it, is the text inside."""
+    whole = _QUOTED.fullmatch(rest)
+    return _inside(whole) if whole else rest
 
 
 def usage(command: AnyCommand, root: str = "/fleet") -> str:
@@ -256,7 +268,7 @@ class _Binding:
             taken, left[:] = list(left), []
             return [self._convert(parameter, token.text, parameter.word, token) for token in taken]
         if parameter.kind is Kind.REST and self.raw_from is not None:
-            return [self.found.line[self.raw_from :]]
+            return [_without_its_quotes(self.found.line[self.raw_from :])]
         if parameter.kind is Kind.SELECTOR and left:
             taken, left[:] = list(left), []
             return [self._selector(parameter, taken)]

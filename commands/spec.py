@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 Rest = NewType("Rest", str)
-"""The raw rest of the line, quotes and spaces kept: for JSON and for reasons. Flags stand before it."""
+"""The raw rest of the line, quotes and spaces kept: for JSON and for reasons. Flags stand before it.
+
+A rest that is one quoted word, as forms write it, is the text inside the quotes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Command(Generic[P]):
-    """One function that people can type. Calling it calls the function, so tests need no grammar."""
+    """One function that people can type. Calling it calls the function, so tests need no grammar.
+
+    With `fresh_role` the person's user groups are asked of Slack anew, not believed for a while: for what must not be
+    done by somebody who was taken out of a group a minute ago.
+    """
 
     words: str
     role: Role
@@ -103,6 +110,7 @@ class Command(Generic[P]):
     doc: str
     aliases: tuple[str, ...] = ()
     example: str = ""
+    fresh_role: bool = False
 
     def __call__(self, call: Call, *args: P.args, **kwargs: P.kwargs) -> Awaitable[Message]:
         return self.function(call, *args, **kwargs)
@@ -120,7 +128,7 @@ AnyCommand = Command[...]
 
 
 def command(
-    words: str, *, role: Role, aliases: tuple[str, ...] = (), example: str = ""
+    words: str, *, role: Role, aliases: tuple[str, ...] = (), example: str = "", fresh_role: bool = False
 ) -> Callable[[Callable[Concatenate[Call, P], Awaitable[Message]]], Command[P]]:
     """Make a Command of a function. Raises TypeError at import if the signature cannot be a grammar."""
 
@@ -129,7 +137,8 @@ def command(
         if not doc:
             raise TypeError(f"The command {words} needs a docstring: it is the help.")
         summary, _, rest = doc.partition("\n")
-        return Command(words, role, function, _parameters(words, function), summary, rest.strip(), aliases, example)
+        parameters = _parameters(words, function)
+        return Command(words, role, function, parameters, summary, rest.strip(), aliases, example, fresh_role)
 
     return make
 

@@ -14,14 +14,14 @@ def message(state: ApprovalState, data: Mapping[str, Any]) -> Message:
     return Message(
         template="approve/request",
         data={**data, "state": state.value},
-        buttons=buttons(str(data["approval_id"])) if state is ApprovalState.PENDING else (),
+        buttons=buttons(str(data["approval_id"]), bool(data["type_count"])) if state is ApprovalState.PENDING else (),
     )
 
 
-def buttons(approval_id: str) -> tuple[Button, ...]:
-    """What can be done about a pending request."""
+def buttons(approval_id: str, type_count: bool) -> tuple[Button, ...]:
+    """What can be done about a pending request: two of them open a form where something must be written."""
     return (
-        Button(text="Approve", run=f"approve yes {approval_id}", style=Style.PRIMARY),
-        Button(text="Reject", run=f"approve no {approval_id}", style=Style.DANGER),
+        Button(text="Approve", run=f"approve yes {approval_id}", style=Style.PRIMARY, form=type_count),
+        Button(text="Reject", run=f"approve no {approval_id}", style=Style.DANGER, form=True),
         Button(text="Show", run=f"approve show {approval_id}"),
     )

@@ -18,15 +18,15 @@ _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _QUOTABLE = re.compile(r"\w[\w .:/,()+#='-]*")
 
 
-_CURLY = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), "\\": "\\\\"})
+CURLY_QUOTES = "“”„‟«»"
+"""What keyboards make of a double quote; reading a line makes it straight again."""
+
+_INSIDE_QUOTES = str.maketrans({**dict.fromkeys(CURLY_QUOTES, '\\"'), '"': '\\"', "\\": "\\\\"})
 
 
 def quoted(text: str) -> str:
-    """Any text as one quoted word of a command line, for what a person wrote into a form.
-
-    Curly quotes are made straight here, before the quotes inside are marked: reading a line does so too.
-    """
-    return '"' + text.translate(_CURLY).replace('"', '\\"') + '"'
+    """Any text as one quoted word of a command line, for what a person wrote into a form."""
+    return f'"{text.translate(_INSIDE_QUOTES)}"'
 
 
 def word(text: str) -> str | None:

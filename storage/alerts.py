@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import alert as rule
@@ -91,6 +91,14 @@ async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow
     """The newest open and acknowledged alerts, and how many there are."""
     rows = await session.execute(select(alerts).where(_UNRESOLVED).order_by(alerts.c.opened_at.desc()).limit(limit))
     return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(_UNRESOLVED)) or 0
+
+
+async def for_person(session: AsyncSession, person: str, limit: int) -> tuple[Sequence[AnyRow], int]:
+    """The newest alerts that this person took or nobody has, and how many there are."""
+    taken = and_(alerts.c.state == AlertState.ACKNOWLEDGED, alerts.c.acknowledged_by == person)
+    theirs = (_UNRESOLVED, or_(alerts.c.state == AlertState.OPEN, taken))
+    rows = await session.execute(select(alerts).where(*theirs).order_by(alerts.c.opened_at.desc()).limit(limit))
+    return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(*theirs)) or 0
 
 
 async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:

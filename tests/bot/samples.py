@@ -526,6 +526,14 @@ APPROVE = {
     "approve/outcome.rejected": _said("approve/outcome", **_REQUEST | _REJECTED),
     "approve/outcome.expired": _said("approve/outcome", **_REQUEST | {"state": "expired"}),
     "approve/outcome.failed": _said("approve/outcome", **_ONE | {"state": "failed", "error": HOSTILE}),
+    "approve/form": _said(
+        "approve/form",
+        Button(text="Approve…", run="approve yes ap-01", form=True),
+        **_REQUEST,
+        asks="count",
+        word="yes",
+    ),
+    "approve/form.no-site": _said("approve/form", **_ONE, asks="reason", word="no"),
     "approve/reminder": _said("approve/reminder", **_REQUEST),
     "approve/glass": _said(
         "approve/glass", title="Move dev-1", by="U0CAT", reason=HOSTILE, approval_id=_REQUEST["approval_id"]
@@ -544,6 +552,31 @@ APPROVE = {
         decisions=[["U0BOB", "approve", AGO[3], ""], ["U0CAT", "reject", AGO[1], HOSTILE]],
     ),
     "approve/show.glass": _said("approve/show", **_ONE | _DETAILS | _GLASS | {"error": HOSTILE}, decisions=[]),
+}
+
+HOME = {
+    "home/nothing": _said("home/nothing", why="not named in app.yaml, so roles.everyone holds"),
+    "home/requests": _said("home/requests", waiting=12, shown=10, total=14),
+    "home/requests.none": _said("home/requests", waiting=0, shown=0, total=2),
+    "home/request": _said("home/request", Button(text="Approve", run="approve yes ap-01"), **_REQUEST, now=NOW),
+    "home/own": _said(
+        "home/own",
+        Button(text="Take back: Move dev-1 to bergen", run="approve cancel ap-01"),
+        rows=[_REQUEST, _ONE | {"title": HOSTILE}],
+        count=2,
+        now=NOW,
+    ),
+    "home/alerts": _said(
+        "home/alerts",
+        Button(text="Acknowledge dev-1", run="alert ack al-01"),
+        now=NOW,
+        total=12,
+        rows=[
+            ["ABCDEF", "dev-1", "drift", "open", AGO[90]],
+            ["ABCDEF", HOSTILE, "unknown version", "acknowledged", AGO[3]],
+        ],
+    ),
+    "home/alerts.none": _said("home/alerts", now=NOW, total=0, rows=[]),
 }
 
 _CASE = {
@@ -710,5 +743,6 @@ SAMPLES: dict[str, Message] = {
     **FIRMWARE,
     **FLEET,
     **GROUP,
+    **HOME,
     **RETAG,
 }

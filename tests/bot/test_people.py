@@ -123,3 +123,16 @@ async def test_a_group_that_takes_too_long_is_given_up(now: datetime, monkeypatc
     person = await People(ROLES, never).person("U0ANN", now)
     assert person.role is Role.VIEWER
     assert "did not answer" in person.why
+
+
+async def test_what_needs_a_fresh_role_does_not_believe_what_was_known(now: datetime) -> None:
+    groups = Groups()
+    people = People(ROLES, groups)
+    assert (await people.person("U0BOB", now)).role is Role.APPROVER
+    groups.members["S0APPROVERS"].remove("U0BOB")
+    assert (await people.person("U0BOB", now)).role is Role.APPROVER
+    assert (await people.person("U0BOB", now, fresh=True)).role is Role.OPERATOR
+    groups.broken = Unavailable("Slack is away.")
+    person = await people.person("U0ANN", now, fresh=True)
+    assert person.role is Role.VIEWER
+    assert "user group S0OPERATORS could not be read (Slack is away.)" in person.why

@@ -37,6 +37,7 @@ async def test_a_saved_group_is_whoever_matches_now_and_a_list_is_whoever_was_pu
     assert await meant(house, "group:few,north") == "dev-1 dev-2 dev-3 dev-4"
     assert await meant(house, "group:n*") == "dev-2 dev-3"
     await types(house, "device move dev-5 oslo")
+    await house.settle()
     assert await meant(house, "group:north") == "dev-2 dev-3 dev-5"
     await types(house, "group remove few site:bergen")
     assert await meant(house, "group:few") == "dev-1"
