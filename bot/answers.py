@@ -104,6 +104,7 @@ class Answers:
 
     async def home(self, user: str) -> list[Answer]:
         """The parts of a person's Home tab."""
+        self._note_task()
         return await safely(self._home(user), lambda problem: [self.as_it_is(problem)], person=user)
 
     async def _home(self, user: str) -> list[Answer]:

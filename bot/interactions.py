@@ -73,7 +73,7 @@ class Interactions:
             answer = await self._views.open(body["trigger_id"], line, place)
         else:
             answer = await self._answers.to(line, place)
-        if answer is not None and respond.response_url:
+        if answer is not None:
             replaces = action_id.startswith(REPLACES) and not answer.is_problem
             await _respond(respond, answer, place, replaces=replaces)
 
@@ -98,7 +98,7 @@ class Interactions:
 async def _respond(
     respond: AsyncRespond, answer: Answer, place: Place | None = None, *, replaces: bool = False
 ) -> None:
-    if answer.is_posted:
+    if answer.is_posted or not respond.response_url:
         return
     public = answer.is_public or (place is not None and place.is_direct)
     try:
