@@ -12,7 +12,7 @@ import structlog
 
 import commands
 import jobs
-from bot import slack_http
+from bot import ca, revocation_file, slack_http
 from bot.clock import Clock
 from bot.health import Health
 from bot.metrics import Metrics, Process
@@ -29,7 +29,7 @@ from jobs.spec import Run
 from link.client import Connection, Received
 from link.publish import Outcome, Outgoing, Publisher
 from link.topics import Topics
-from storage import event_deliveries, migrate, operations, outbox
+from storage import event_deliveries, migrate, operations, outbox, revocation_lists
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,10 @@ class Devices:
 
 
 class Muster:
-    """One running bot. `now` is the clock of everything that it decides; tests turn it."""
+    """One running bot. `now` is the clock of everything that it decides; tests turn it.
+
+    Raises Refused where the settings name a CA that cannot be used.
+    """
 
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
@@ -63,6 +66,9 @@ class Muster:
         self.db = Database(settings.database)
         self.topics = Topics(settings.mqtt.topic_prefix)
         self.replica = settings.mqtt.client_id
+        self.authority = ca.authority(settings.certificates)
+        self.manufacturers = ca.manufacturers(settings.provisioning)
+        self.revocation_file = revocation_file.of_settings(settings.certificates)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -95,9 +101,14 @@ class Muster:
         post: dict[str, Handler] = {}
         if mode is SlackMode.HTTP and secret:
             post[slack_http.PATH] = slack_http.receiver(self.slack.app, secret.get_secret_value())
-        self.web = Web(self.settings.web, metrics, health, post)
+        self.web = Web(self.settings.web, metrics, health, self._revoked, post)
         if self.settings.web.enabled:
             await self.web.start()
+
+    async def _revoked(self) -> str | None:
+        async with self.db.read() as session:
+            current = await revocation_lists.current(session)
+        return current.pem if current else None
 
     async def _ready_registry(self) -> None:
         """SQLite migrates itself; PostgreSQL may be shared, so there it is a deliberate step."""
@@ -127,6 +138,9 @@ class Muster:
             deliver=self.delivery,
             tell=self.webhooks,
             jitter=random.random,
+            authority=self.authority,
+            manufacturers=self.manufacturers,
+            revocation_file=self.revocation_file,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

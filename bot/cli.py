@@ -1,4 +1,4 @@
-"""`muster run|migrate|import|export|config|audit|doctor|manifest`: what is typed on the machine of the bot."""
+"""`muster run|migrate|import|export|config|audit|ca|doctor|manifest`: what is typed on the machine of the bot."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bot import logs, screen, settings_file
 from bot import manifest as manifests
 from bot.app import Muster
 from bot.audit_cli import audit
+from bot.ca_cli import ca
 from bot.devices_file import Format, Source, format_of
 from bot.exporting import Exporting
 from bot.importing import Importing, Options, Report
@@ -34,6 +35,7 @@ from storage.db import Database
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Fleet operations from Slack.")
 cli.add_typer(audit, name="audit")
+cli.add_typer(ca, name="ca")
 console = Console(stderr=True)
 
 FileFormat = Annotated[Format | None, typer.Option("--format", help="csv or jsonl; by the file's name without it.")]

@@ -1,5 +1,6 @@
-"""The web server of a running bot: /metrics, /healthz, /readyz, and in HTTP mode /slack/events.
+"""The web server of a running bot: /metrics, /healthz, /readyz, /crl.pem, and in HTTP mode /slack/events.
 
+/crl.pem    the list of revoked certificates, for brokers elsewhere; 404 where there is no CA
 /healthz    200 while the event loop answers and no task that must run for ever has ended: restart it otherwise
 /readyz     200 when database, broker and Slack are reached; 503 with what is not, as JSON: do not restart, wait
 """
@@ -18,18 +19,22 @@ from fleet.settings import WebSettings
 
 log = structlog.get_logger(__name__)
 
+Tell = Callable[[], Awaitable[str | None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"  # what prometheus_client calls its exposition
 
 
 class Web:
-    """Listens from `start` to `close`. `post` are more routes: path and handler."""
+    """Listens from `start` to `close`. `crl` gives the revocation list; `post` are more routes: path and handler."""
 
-    def __init__(self, settings: WebSettings, metrics: Metrics, health: Health, post: dict[str, Handler]) -> None:
-        self._settings, self._metrics, self._health = settings, metrics, health
+    def __init__(
+        self, settings: WebSettings, metrics: Metrics, health: Health, crl: Tell, post: dict[str, Handler]
+    ) -> None:
+        self._settings, self._metrics, self._health, self._crl = settings, metrics, health, crl
         self._app = web.Application()
         self._app.router.add_get("/metrics", self._tell_metrics)
+        self._app.router.add_get("/crl.pem", self._tell_revoked)
         self._app.router.add_get("/healthz", self._tell_health)
         self._app.router.add_get("/readyz", self._tell_readiness)
         for path, handler in post.items():
@@ -65,6 +70,11 @@ class Web:
     async def _tell_metrics(self, _request: web.Request) -> web.Response:
         await self._health.refresh()
         return web.Response(body=await self._metrics.text(), headers={"Content-Type": _TEXT})
+
+    async def _tell_revoked(self, _request: web.Request) -> web.Response:
+        if (pem := await self._crl()) is None:
+            raise web.HTTPNotFound(text="There is no revocation list here.")
+        return web.Response(text=pem, content_type="application/x-pem-file")
 
     async def _tell_health(self, _request: web.Request) -> web.Response:
         return _said("healthy", self._health.unhealthy())

@@ -169,4 +169,5 @@ _STANDS = {
     AlertKind.CPU: "{about} is still past the threshold of its rule.",
     AlertKind.RAM: "{about} is still past the threshold of its rule.",
     AlertKind.DISK: "{about} is still past the threshold of its rule.",
+    AlertKind.REVOCATION_LIST: "{about} is still in danger.",
 }

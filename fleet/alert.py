@@ -30,6 +30,11 @@ class AlertKind(StrEnum):
     CPU = "cpu"
     RAM = "ram"
     DISK = "disk"
+    REVOCATION_LIST = "revocation_list"
+
+
+OF_THE_HOUSE = frozenset({AlertKind.REVOCATION_LIST})
+"""These are about Muster itself and no device."""
 
 
 class Severity(StrEnum):
@@ -97,4 +102,6 @@ def about(kind: AlertKind, device_id: str | None, data: dict[str, Any]) -> str:
     """Whom or what an alert is about, in a few words for a list or a sentence."""
     if kind is AlertKind.UNKNOWN_VERSION:
         return f"configuration {data.get('version')}"
+    if kind in OF_THE_HOUSE:
+        return f"the revocation list of {data.get('replica')}"
     return device_id or f"the devices at {data.get('site') or 'no site'}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.alert import AlertKind, AlertState
+from fleet.alert import OF_THE_HOUSE, AlertKind, AlertState
 from fleet.message import Button, Message, Style, word
 
 
 def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Message:
     """The alert as it stands now. `data` is its row as a mapping; without a `device_id` it is about a group."""
     alert_id, single = str(data["alert_id"]), bool(data.get("device_id"))
-    ends = (Button(text="Show device", run=f"device show {data['device_id']}"),) if single else (_listed(alert_id),)
+    alone = kind in OF_THE_HOUSE
+    ends = (_open(alert_id),) if alone else (_shown(str(data["device_id"])),) if single else (_listed(alert_id),)
     acknowledge = Button(text="Acknowledge", run=f"alert ack {alert_id}", style=Style.PRIMARY)
     remedies = _remedies(kind, data) if single else ()
     investigate = Button(text="Investigate", run=f"alert investigate {alert_id}")
@@ -31,13 +32,21 @@ def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Mess
         AlertState.ACKNOWLEDGED: (*remedies, *ends),
         AlertState.RESOLVED: ends,
     }[state]
-    template = kind.value if single or kind is AlertKind.UNKNOWN_VERSION else "group"
+    template = kind.value if single or alone or kind is AlertKind.UNKNOWN_VERSION else "group"
     shown = {**data, "kind": kind.value, "state": state.value}
     return Message(template=f"alert/{template}", data=shown, buttons=buttons)
 
 
 def _snooze(alert_id: str) -> Button:
     return Button(text="Snooze 1 h", run=f"alert snooze {alert_id} 1h")
+
+
+def _shown(device_id: str) -> Button:
+    return Button(text="Show device", run=f"device show {device_id}")
+
+
+def _open(alert_id: str) -> Button:
+    return Button(text="Show alert", run=f"alert show {alert_id}")
 
 
 def _listed(alert_id: str) -> Button:

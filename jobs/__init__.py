@@ -9,6 +9,7 @@ from jobs.events import tell
 from jobs.issuing import issue
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
+from jobs.revocation import keep
 from jobs.sealing import publish, seal
 from jobs.snoozes import wake_up
 from jobs.spec import Job
@@ -21,6 +22,7 @@ ALL: tuple[Job, ...] = (
     publish,
     issue,
     follow_up_renewals,
+    keep,
     sweep,
     follow_up,
     flapping,

@@ -103,6 +103,18 @@ class Deliver(Protocol):
         ...
 
 
+class NotPlaced(Exception):
+    """The broker does not have the list; the text says why, in whole sentences."""
+
+
+class RevocationFile(Protocol):
+    """The way of the revocation list to the broker."""
+
+    async def place(self, pem: str) -> str:
+        """Let the broker have this list. Returns what was wrong with the one it had. Raises NotPlaced."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One event on its way to another system."""
@@ -144,6 +156,7 @@ class Run:
     """What a job gets. `jitter` gives a number from 0 to 1; `replica` is the name that claims are made in.
 
     `authority` signs certificates; `manufacturers` are those whose devices may claim one. None where there are none.
+    `revocation_file` is where the broker reads what is revoked.
     """
 
     now: datetime
@@ -157,6 +170,7 @@ class Run:
     jitter: Callable[[], float]
     authority: Authority | None = None
     manufacturers: Manufacturers | None = None
+    revocation_file: RevocationFile | None = None
 
     def backoff(self, attempts: int, most: timedelta) -> timedelta:
         """A wait with full jitter: up to 2 s after the first attempt, doubling, at most `most`."""

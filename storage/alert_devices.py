@@ -79,22 +79,29 @@ async def _recent(session: AsyncSession, kind: AlertKind, keys: set[str], since:
     return dict((await session.execute(statement)).all())
 
 
-def _row(kind: AlertKind, of: Found, policy: AlertSettings, now: datetime) -> dict[str, Any]:
+def new_row(kind: AlertKind, policy: AlertSettings, now: datetime) -> dict[str, Any]:
+    """An alert that opens now, with its ladder; whom it is about is up to the caller."""
     ladder = [{"after_s": rung.after.total_seconds(), "mention": rung.mention} for rung in policy.ladder]
     return {
         "id": ids.new("al", now),
         "kind": kind,
+        "state": AlertState.OPEN,
+        "opened_at": now,
+        "ladder": ladder,
+        "ladder_at": now,
+        "due_at": now + policy.ladder[0].after if policy.ladder else None,
+    }
+
+
+def _row(kind: AlertKind, of: Found, policy: AlertSettings, now: datetime) -> dict[str, Any]:
+    return {
+        **new_row(kind, policy, now),
         "key": of.device_id,
         "group_key": of.key,
         "device_id": of.device_id,
         "devices": 1,
         "remaining": 1,
-        "state": AlertState.OPEN,
-        "opened_at": now,
         "data": dict(of.data),
-        "ladder": ladder,
-        "ladder_at": now,
-        "due_at": now + policy.ladder[0].after if policy.ladder else None,
         "level": of.level,
         "level_at": of.level_at,
     }

@@ -124,8 +124,11 @@ async def next_due(session: AsyncSession) -> datetime | None:
 
 
 def calling() -> ColumnElement[bool]:
-    """The condition that an alert may call people: not all that is left in it is in maintenance or suspended."""
-    return (
+    """The condition that an alert may call people: not all that is left in it is in maintenance or suspended.
+
+    One about the house has no devices, and always may.
+    """
+    awake = (
         select(alert_devices.c.id)
         .join(devices, devices.c.device_id == alert_devices.c.device_id)
         .where(
@@ -135,6 +138,7 @@ def calling() -> ColumnElement[bool]:
         )
         .exists()
     )
+    return or_(alerts.c.devices == 0, awake)
 
 
 def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, TextClause, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, TextClause, and_, false, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
@@ -195,3 +195,5 @@ def over(kind: AlertKind, now: datetime, calm_since: datetime) -> ColumnElement[
             return heard_again()
         case AlertKind.CPU | AlertKind.RAM | AlertKind.DISK:
             return back_in_bounds()
+        case AlertKind.REVOCATION_LIST:
+            return false()  # it has no places: whoever looks at the list ends it

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, insert, or_, select, text, true, update
+from sqlalchemy import Select, and_, case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -336,22 +336,3 @@ async def next_revocation(session: AsyncSession, now: datetime) -> datetime | No
     """When the next superseded one is due; those that wait for their device are looked at by the interval."""
     waits = and_(text("revoke_at IS NOT NULL"), certificates.c.revoke_at > now)
     return await earliest(session, select(func.min(certificates.c.revoke_at)).where(waits))
-
-
-async def any_unlisted(session: AsyncSession) -> bool:
-    """True if something was revoked that the list has not."""
-    return (await session.execute(select(true()).where(_unlisted()).limit(1))).first() is not None
-
-
-def _unlisted() -> Any:
-    return select(certificates.c.serial).where(text("state = 'revoked' AND listed_at IS NULL")).exists()
-
-
-async def revoked(session: AsyncSession, now: datetime) -> Sequence[AnyRow]:
-    """What belongs into a revocation list: serial, revoked_at, reason of all that are revoked and not over."""
-    statement = (
-        select(certificates.c.serial, certificates.c.revoked_at, certificates.c.reason)
-        .where(text("state = 'revoked'"), certificates.c.not_after > now)
-        .order_by(certificates.c.serial)
-    )
-    return (await session.execute(statement)).all()

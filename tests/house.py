@@ -12,7 +12,7 @@ import jobs
 from fleet.pki import Authority, Manufacturers
 from fleet.settings import EndpointSettings, Settings
 from jobs import inbox
-from jobs.spec import Delivered, Letter, Notice, Run, Stands, Taken, Untaken
+from jobs.spec import Delivered, Letter, Notice, RevocationFile, Run, Stands, Taken, Untaken
 from link.inbox import Received
 from link.publish import SENT, Outcome, Outgoing
 from link.topics import Topics
@@ -93,6 +93,7 @@ class House:
         self.authority: Authority | None = None
         self.manufacturers: Manufacturers | None = None
         self.publish, self.deliver, self.tell = FakePublish(), FakeDeliver(), FakeTell()
+        self.revocation_file: RevocationFile | None = None
         self.topics = Topics(settings.mqtt.topic_prefix)
 
     def run(self) -> Run:
@@ -108,6 +109,7 @@ class House:
             lambda: 1.0,
             self.authority,
             self.manufacturers,
+            self.revocation_file,
         )
 
     async def settle(self) -> None:

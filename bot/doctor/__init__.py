@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from bot.doctor import audit, broker, registry, slack
+from bot.doctor import audit, broker, certificates, registry, slack
 from bot.doctor.finding import Finding, Level, fine, problem
 from fleet.settings import Settings
 
@@ -23,6 +23,8 @@ async def examine(settings: Settings, now: Callable[[], datetime], *, slack_too:
     for finding in audit.check(settings.audit):
         yield finding
     async for finding in broker.check(settings.mqtt):
+        yield finding
+    for finding in certificates.check(settings, now()):
         yield finding
     if slack_too:
         async for finding in slack.check(settings, now):

@@ -115,6 +115,13 @@ _LOCATION = _ALERT | {"reported_site": HOSTILE, "statuses": 3}
 _CERTIFICATE = _ALERT | {"level": 14, "not_after": NOW + timedelta(days=13), "serial": "4A:0F:11"}
 _FLAPPING = _ALERT | {"cases": 3, "within_s": 86400.0, "last": AGO[7]}
 _UNKNOWN = _ALERT | {"device_id": None, "site": "", "version": HOSTILE, "devices": 12, "remaining": 7}
+_REVOKED = _ALERT | {
+    "replica": "muster-1",
+    "why": "The file was found empty. It was written anew, and the broker was told.",
+    "file": "/etc/mosquitto/ca/crl.pem",
+    "number": 12,
+    "ends_at": NOW + timedelta(days=12),
+}
 _GROUP = _ALERT | {"kind": "drift", "device_id": None, "cause": "unresponsive", "devices": 2000, "remaining": 1200}
 
 ALERT = {
@@ -147,6 +154,9 @@ ALERT = {
     "alert/certificate.tomorrow": _said("alert/certificate", **_CERTIFICATE | {"level": 1}),
     "alert/certificate.expired": _said("alert/certificate", **_CERTIFICATE | {"level": 0, "serial": ""}),
     "alert/certificate.resolved": _said("alert/certificate", **_CERTIFICATE | _SETTLED),
+    "alert/revocation_list": _said("alert/revocation_list", **_REVOKED),
+    "alert/revocation_list.none-yet": _said("alert/revocation_list", **_REVOKED | {"number": 0, "ends_at": None}),
+    "alert/revocation_list.resolved": _said("alert/revocation_list", **_REVOKED | _SETTLED | {"why": ""}),
     "alert/unknown_version": _said("alert/unknown_version", **_UNKNOWN),
     "alert/unknown_version.one": _said("alert/unknown_version", **_UNKNOWN | {"remaining": 1, "version": "2031.9"}),
     "alert/unknown_version.resolved": _said("alert/unknown_version", **_UNKNOWN | _SETTLED | {"remaining": 0}),

@@ -1,10 +1,11 @@
-"""/metrics, /healthz and /readyz of the running bot."""
+"""/metrics, /healthz, /readyz and /crl.pem of the running bot."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -15,9 +16,9 @@ from bot.app import Muster
 from fleet.errors import Refused
 from fleet.settings import DatabaseSettings
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, RateLimits, Workspace
-from storage import numbers
+from storage import numbers, revocation_lists
 from storage.db import Database
-from tests import build
+from tests import build, keyed
 from tests.brokers import RunningBroker, embedded_broker
 from tests.conftest import NOW, settings_for
 
@@ -162,3 +163,13 @@ async def test_a_port_that_is_taken_is_refused_in_words(sqlite_url: str, broker:
             pass
     taken.close()
     await taken.wait_closed()
+
+
+async def test_the_revocation_list_is_served_where_there_is_one(sqlite_url: str, broker: RunningBroker) -> None:
+    async with a_house(sqlite_url, broker.port) as (muster, _):
+        assert (await get(muster, "/crl.pem"))[0] == 404
+        pem = keyed.authority().revocation_list([], 1, NOW, NOW + timedelta(days=30))
+        made = {"number": 1, "made_at": NOW, "next_update": NOW + timedelta(days=30), "entries": 0, "pem": pem}
+        async with muster.db.begin() as session:
+            await revocation_lists.replace(session, made, [], NOW)
+        assert await get(muster, "/crl.pem") == (200, pem)
