@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.decommission import CERTAIN, ExportState
+from fleet.errors import Unavailable
 from fleet.event import EventType
 from fleet.lifecycle import DeviceStatus
-from storage import batch, events, ids
+from storage import batch, device_export, events, ids
 from storage.columns import iso
 from storage.db import AnyRow, wake
-from storage.tables import (
-    OPEN_DECOMMISSION,
-    Decommission,
-    billing_ledger,
-    decommissions,
-    device_groups,
-    device_tags,
-    devices,
-    transitions,
-)
+from storage.device_export import Export
+from storage.tables import OPEN_DECOMMISSION, Decommission, decommissions, devices
 
 _OPEN = text(OPEN_DECOMMISSION)  # as the partial index has it
 
@@ -34,47 +24,41 @@ _OPEN = text(OPEN_DECOMMISSION)  # as the partial index has it
 async def begin(
     session: AsyncSession, device_ids: Sequence[str], by: str, why: str, now: datetime, *, store: bool
 ) -> None:
-    """These devices are to go. With a telemetry `store` it is asked for its export; else ours is made and verified.
+    """These devices are to go. All that the registry holds about them is exported and read back; a telemetry `store` is
+    asked for its own export, and waited for.
 
     A device that is on its way out already stays as it is.
     """
-    own = {} if store else await _exports(session, device_ids)
+    own = await device_export.of_devices(session, device_ids)
     state = ExportState.WAITING if store else ExportState.VERIFIED
     settled = {} if store else {"settled_at": now, "settled_by": "muster"}
     row = {"state": state, "requested_by": by, "requested_at": now, "why": why, **settled}
-    rows = [{**row, "id": ids.new("dx", now), "device_id": each, **own.get(each, {})} for each in device_ids]
+    rows = [{**row, "id": ids.new("dx", now), "device_id": each, **_columns(own[each])} for each in device_ids]
     if not rows:
         return
     statement = batch.insert(session, decommissions).on_conflict_do_nothing().returning(decommissions.c.device_id)
     new = set(await session.scalars(statement, rows))
+    await _read_back(session, sorted(new))
     if store:
         asked = {"requested_by": by, "requested_at": iso(now), "why": why}
         await events.emit_many(session, EventType.EXPORT_REQUESTED, dict.fromkeys(sorted(new), asked), now)
 
 
-async def _exports(session: AsyncSession, device_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """All that the registry knows of each device, as JSON that was read back, with its digest."""
-    told: dict[str, dict[str, Any]] = {each: {} for each in device_ids}
+def _columns(export: Export) -> dict[str, str | int]:
+    return {"export": export.text, "export_rows": export.rows, "export_sha256": export.sha256}
+
+
+async def _read_back(session: AsyncSession, device_ids: Sequence[str]) -> None:
+    """Raises Unavailable if the registry does not give back what was exported."""
     given = batch.texts(session)
-    bound = {"given": batch.dump(device_ids)}
-    for name, table in (
-        *(("devices", devices), ("tags", device_tags), ("groups", device_groups)),
-        *(("transitions", transitions), ("billing", billing_ledger)),
-    ):
-        statement = select(table).join(given, given.c.value == table.c.device_id)
-        for row in (await session.execute(statement, bound)).mappings():
-            told[row["device_id"]].setdefault(name, []).append(dict(row))
-    return {device_id: _verified(device_id, rows) for device_id, rows in told.items()}
-
-
-def _verified(device_id: str, rows: Mapping[str, Any]) -> dict[str, str]:
-    export = json.dumps(rows, default=_plain, sort_keys=True, separators=(",", ":"))
-    assert json.loads(export)["devices"][0]["device_id"] == device_id  # what is kept can be read again
-    return {"export": export, "export_sha256": hashlib.sha256(export.encode()).hexdigest()}
-
-
-def _plain(value: object) -> str:
-    return iso(value) if isinstance(value, datetime) else str(value)
+    columns = (decommissions.c.device_id, decommissions.c.export, decommissions.c.export_rows)
+    statement = select(*columns, decommissions.c.export_sha256).join(given, given.c.value == decommissions.c.device_id)
+    for row in await session.execute(statement.where(_OPEN), {"given": batch.dump(device_ids)}):
+        if not Export(row.export, row.export_rows, row.export_sha256).sound:
+            raise Unavailable(
+                f"The export of {row.device_id} was not read back as it was written, so no device was decommissioned. "
+                "Look at the database before you try again."
+            )
 
 
 async def certain(session: AsyncSession, device_ids: Sequence[str]) -> set[str]:

@@ -102,8 +102,8 @@ class MaintenanceWindow(SQLModel, table=True):
 class Decommission(SQLModel, table=True):
     """A device on its way out: it stays as it is until the export of its data is certain.
 
-    `export` is Muster's own, a JSON object as text whose SHA-256 is `export_sha256`; with a telemetry store it is
-    empty, and `export_ref` is what the store calls its copy.
+    `export` is all that Muster held about it, `export_rows` JSON lines whose SHA-256 is `export_sha256`
+    (storage/device_export.py); `export_ref` is what a telemetry store calls its own copy.
     """
 
     __tablename__ = "decommissions"
@@ -119,6 +119,7 @@ class Decommission(SQLModel, table=True):
     requested_at: datetime = Field(sa_type=UtcDateTime)
     why: str = Field(default="", sa_type=Text)
     export: str = Field(default="", sa_type=Text)
+    export_rows: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     export_sha256: str = Field(default="", max_length=64)
     export_ref: str = Field(default="", max_length=256)
     settled_by: str | None = Field(default=None, max_length=64)

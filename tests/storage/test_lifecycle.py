@@ -148,9 +148,11 @@ async def test_a_decommissioned_device_is_archived_unwatched_and_cleared(db: Dat
     cleared = {(row.device_id, row.params["topic"]) for row in await rows(db, operations)}
     topics = ("config/desired", "firmware/desired")
     assert cleared == {(device, topic) for device in ("dev-1", "dev-2") for topic in topics}
-    export = json.loads((await rows(db, decommissions))[0].export)
-    assert export["devices"][0]["device_id"] == "dev-1"
-    assert export["tags"] == [{"device_id": "dev-1", "name": "env", "value": "prod"}]
+    first_export = (await rows(db, decommissions))[0]
+    lines = [json.loads(line) for line in first_export.export.splitlines()]
+    assert len(lines) == first_export.export_rows
+    assert [line["device_id"] for line in lines if line["table"] == "devices"] == ["dev-1"]
+    assert {"table": "device_tags", "device_id": "dev-1", "name": "env", "value": "prod"} in lines
     told = [row.data for row in await rows(db, events) if row.type == "retention.changed"]
     assert told[0] == {"policy": "long_term_archive", "retain_until": "2033-03-19T14:30:00.000000+00:00"}
 
