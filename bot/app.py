@@ -124,7 +124,7 @@ class Muster:
             await event_deliveries.give_up_others(session, endpoints, self.now())
 
     async def _take_in(self, batch: Sequence[Received]) -> None:
-        await inbox.take_in(batch, self.now(), self.db, self.settings, self.topics)
+        await inbox.take_in(batch, self.now(), self.db, self.settings, self.topics, self.connection.departures)
         self.process.stored += len(batch)
 
     def new_run(self) -> Run:

@@ -7,23 +7,19 @@ what only the asker should have goes into the direct messages with them.
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import IO, Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from fleet import table_file
 from fleet.errors import FleetError, Refused, Unavailable
 from fleet.message import File
 
 _PATIENCE = aiohttp.ClientTimeout(total=300, sock_connect=10)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(slots=True)
@@ -44,10 +40,10 @@ async def write(file: File, most: int) -> Written:
     """At most `most` bytes of the file's rows, in UTF-8, with a line of titles. Close its `content` after use."""
     written = Written(tempfile.TemporaryFile())  # noqa: SIM115  closed by whoever asked for it
     try:
-        written.add(_line(file.columns))
+        written.add(table_file.line(file.columns))
         async for batch in file.rows:
             for row in batch:
-                line = _line(row)
+                line = table_file.line(row)
                 if written.size + len(line) > most:
                     written.cut = True
                     break
@@ -60,21 +56,6 @@ async def write(file: File, most: int) -> Written:
         raise
     written.content.seek(0)
     return written
-
-
-def _line(row: Sequence[object]) -> bytes:
-    made = io.StringIO()
-    csv.writer(made).writerow([_cell(value) for value in row])
-    return made.getvalue().encode("utf-8", "replace")
-
-
-def _cell(value: object) -> object:
-    """Moments in ISO 8601. What a device said may not become a formula when somebody opens the file as a table."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 class Files:

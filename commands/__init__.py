@@ -1,6 +1,6 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, approve, bulk_retag, config, dashboard, device, drift, firmware, fleet, group
+from commands import alert, approve, bulk_retag, config, dashboard, device, diag, drift, firmware, fleet, group
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -17,6 +17,11 @@ ALL: tuple[AnyCommand, ...] = (
     config.diff,
     config.add,
     config.assign,
+    diag.ping,
+    diag.metrics,
+    diag.logs,
+    diag.history,
+    diag.show,
     firmware.list_all,
     firmware.show,
     firmware.add,

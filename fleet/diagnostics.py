@@ -17,6 +17,7 @@ or it is declared incomplete with the exact gaps.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -178,6 +179,24 @@ def gap_map(gaps: Iterable[tuple[int, int]], total: int, width: int = 40) -> str
     edges = [at * total // signs for at in range(signs + 1)]
     lost = (any(number + 1 in missing for number in range(a, b)) for a, b in pairwise(edges))
     return "".join("□" if each else "■" for each in lost)
+
+
+def joined(assembly: Assembly, texts: Iterable[str], total: int) -> str:
+    """The pieces in order, `texts` being what is shown of each, with a line in the place of each gap."""
+    parts = [(piece.first, text) for piece, text in zip(assembly.pieces, texts, strict=True)]
+    parts += [(first, f"\n[… {missing(first, last)} of {total} did not come …]\n") for first, last in assembly.gaps]
+    return "".join(text for _, text in sorted(parts))
+
+
+def missing(first: int, last: int) -> str:
+    """`chunk 3`, `chunks 3 to 5`."""
+    return f"chunk {first}" if first == last else f"chunks {first} to {last}"
+
+
+def percentile(samples: Iterable[float], share: float) -> float:
+    """The smallest sample that at least `share` of all (0 to 1) do not exceed."""
+    ordered = sorted(samples)
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from jobs.approvals import remind_or_expire, start
 from jobs.certificates import expiry
 from jobs.delivery import send
+from jobs.diagnostics import settle
 from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
 from jobs.events import tell
+from jobs.fan_outs import ask_many
 from jobs.issuing import issue
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
@@ -29,6 +31,8 @@ ALL: tuple[Job, ...] = (
     unknown_versions,
     locations,
     expiry,
+    settle,
+    ask_many,
     escalate,
     wake_up,
     call_people,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from jobs import certificate_requests, firmware, restarts
+from jobs import certificate_requests, diagnostic_answers, firmware, restarts
 from jobs.spec import Hearing
 from link.wire import Kind
 
@@ -20,6 +20,9 @@ BY_KIND: Mapping[Kind, Hearing] = MappingProxyType(
         Kind.CERTIFICATE_CSR: certificate_requests.take_requests,
         Kind.CERTIFICATE_INSTALLED: certificate_requests.take_installed,
         Kind.PROVISIONING_CLAIM: certificate_requests.take_claims,
+        Kind.PING_RESPONSE: diagnostic_answers.pings,
+        Kind.METRICS_RESPONSE: diagnostic_answers.metrics,
+        Kind.LOG_RESPONSE: diagnostic_answers.logs,
     }
 )
 

@@ -24,6 +24,7 @@ from jobs.drift import after_resolution
 from jobs.spec import Heard, Intake
 from link import wire
 from link.client import Received
+from link.departures import Departures
 from link.topics import Topics
 from link.wire import AckStatus, ConfigAck, Kind, Said, Status, Telemetry, Unreadable
 from storage import dead_letters, devices, drift, operations
@@ -44,6 +45,7 @@ class Batch:
     """One batch, merged: the last word of each device, its acks in order, and what could not be read."""
 
     now: datetime
+    departures: Departures
     heard: dict[str, dict[str, Any]] = field(default_factory=dict)
     topics: dict[str, str] = field(default_factory=dict)
     applied: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -52,11 +54,11 @@ class Batch:
     others: dict[Kind, list[Heard]] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)
 
-    def take(self, device_id: str, topic: str, kind: Kind, said: Said) -> None:
+    def take(self, device_id: str, received: Received, kind: Kind, said: Said) -> None:
         row = self.heard.get(device_id)
         if row is None:
             row = self.heard[device_id] = {"device_id": device_id}
-        self.topics[device_id] = topic
+        self.topics[device_id] = received.topic
         if said.device_ts is not None:
             row["skew"] = (self.now - said.device_ts).total_seconds()
         match said:
@@ -68,7 +70,7 @@ class Batch:
             case ConfigAck():
                 self._ack(device_id, said)
             case _:
-                self.others.setdefault(kind, []).append(Heard(device_id, said))
+                self.others.setdefault(kind, []).append(Heard(device_id, said, received.at))
 
     def _status(self, device_id: str, row: dict[str, Any], said: Status) -> None:
         row["reported"] = said.reported_config_version
@@ -99,9 +101,17 @@ class Batch:
             self.rejections.append(ack)
 
 
-async def take_in(batch: Sequence[Received], now: datetime, db: Database, settings: Settings, topics: Topics) -> None:
+async def take_in(
+    batch: Sequence[Received],
+    now: datetime,
+    db: Database,
+    settings: Settings,
+    topics: Topics,
+    departures: Departures | None = None,
+) -> None:
     """Write one batch in one transaction. Raises what the database raises; nothing is written then."""
-    read = _read(batch, now, settings.mqtt.max_payload_bytes, topics)
+    read = Batch(now, departures or Departures())
+    _read(read, batch, settings.mqtt.max_payload_bytes, topics)
     async with db.begin(DEVICES) as session:
         if read.heard:
             await _write(session, read, settings)
@@ -110,8 +120,7 @@ async def take_in(batch: Sequence[Received], now: datetime, db: Database, settin
         log.warning("dead letter", device=letter.device_id, topic=letter.topic, why=letter.reason, detail=letter.detail)
 
 
-def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topics) -> Batch:
-    read = Batch(now)
+def _read(read: Batch, batch: Sequence[Received], max_bytes: int, topics: Topics) -> None:
     for received in batch:
         device_id = ""
         try:
@@ -122,10 +131,11 @@ def _read(batch: Sequence[Received], now: datetime, max_bytes: int, topics: Topi
             if kind not in _OURS and kind not in hearing.BY_KIND:
                 raise Unreadable(UNEXPECTED)
         except Unreadable as fault:
-            read.letters.append(Letter(device_id, received.topic, fault.reason, "", received.payload, now))
+            secret = received.topic.endswith(Kind.LOG_RESPONSE)  # a log may hold secrets, which are not kept
+            kept = b"" if secret else received.payload
+            read.letters.append(Letter(device_id, received.topic, fault.reason, "", kept, read.now))
         else:
-            read.take(device_id, received.topic, kind, said)
-    return read
+            read.take(device_id, received, kind, said)
 
 
 async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
@@ -154,7 +164,7 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
 
 
 async def _hand_over(session: AsyncSession, read: Batch, settings: Settings) -> None:
-    intake = Intake(session, read.now, settings, read.letters)
+    intake = Intake(session, read.now, settings, read.letters, read.departures)
     for kind, said in read.others.items():
         if taken := [each for each in said if each.device_id in read.heard or kind in hearing.OF_STRANGERS]:
             await hearing.BY_KIND[kind](intake, taken)

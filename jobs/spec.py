@@ -11,7 +11,7 @@ several replicas at once, and is safe to run twice. Its first docstring line say
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.message import Message
 from fleet.pki import Authority, Manufacturers
 from fleet.settings import EndpointSettings, Settings
+from link.departures import Departures
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from link.wire import Said
@@ -214,20 +215,28 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message of a device that is in the registry, as the model of its kind (`link.wire.MODELS`)."""
+    """One message of a device that is in the registry, as the model of its kind (`link.wire.MODELS`).
+
+    `at` is when it came, in seconds on the monotonic clock of this process.
+    """
 
     device_id: str
     said: Said
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The batch that is being written. What turns out to be unusable goes to `letters`."""
+    """The batch that is being written. What turns out to be unusable goes to `letters`.
+
+    `departures`: when the questions left that this process has sent.
+    """
 
     session: AsyncSession
     now: datetime
     settings: Settings
     letters: list[DeadLetter]
+    departures: Departures = field(default_factory=Departures)
 
 
 Hearing = Callable[[Intake, Sequence[Heard]], Awaitable[None]]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from jobs.spec import Run, job
-from storage import dead_letters, event_deliveries, seen_events
+from storage import dead_letters, diagnostics, event_deliveries, fan_outs, seen_events
 from storage.db import CLOCK
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,8 @@ _AT_ONCE = 2000
 
 @job("upkeep", every=timedelta(minutes=10))
 async def tidy(run: Run) -> datetime | None:
-    """Forget the oldest dead letters beyond the number kept, old events that were told, and events of Slack's."""
+    """Forget what is old: dead letters beyond the number kept, events told and events heard, diagnostics."""
+    await _forget_diagnostics(run)
     async with run.db.begin(CLOCK) as session:
         await seen_events.prune(session, run.now - _EVENTS_KEPT)
         await event_deliveries.prune(session, run.now - run.settings.events.keep_for, _AT_ONCE)
@@ -29,3 +30,11 @@ async def tidy(run: Run) -> datetime | None:
     if gone:
         log.info("old dead letters forgotten", rows=gone)
     return None
+
+
+async def _forget_diagnostics(run: Run) -> None:
+    before, gone = run.now - run.settings.diagnostics.kept, _AT_ONCE
+    while gone == _AT_ONCE:
+        async with run.db.begin(CLOCK) as session:
+            gone = await diagnostics.prune(session, before, _AT_ONCE)
+            await fan_outs.prune(session, before)

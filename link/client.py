@@ -17,6 +17,7 @@ import structlog
 from aiomqtt import ProtocolVersion
 
 from fleet.settings import MqttProtocol, MqttSettings
+from link.departures import Departures
 from link.inbox import Inbox, Received
 from link.session import ConnectFailed, Session
 from link.stats import LinkStats
@@ -71,6 +72,7 @@ class Connection:
         self.settings = settings
         self.stats = stats or LinkStats()
         self.last_error = ""
+        self.departures = Departures()
         self._subscriptions = subscriptions
         self._on_batch = on_batch
         self._most_in_batch = most_in_batch

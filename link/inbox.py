@@ -11,7 +11,10 @@ from link.stats import LinkStats
 
 
 class Received(NamedTuple):
-    """One message. `generation` counts connections: an id may be acked only on the connection it came over."""
+    """One message. `generation` counts connections: an id may be acked only on the connection it came over.
+
+    `at` is when it came out of the socket, in seconds on the monotonic clock of this process.
+    """
 
     topic: str
     payload: bytes
@@ -19,6 +22,7 @@ class Received(NamedTuple):
     qos: int
     message_id: int
     generation: int
+    at: float = 0.0
 
 
 class Inbox:

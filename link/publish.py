@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,15 @@ from link.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message for the broker, QoS 1. An empty retained payload clears the retained message of the topic."""
+    """A message for the broker, QoS 1. An empty retained payload clears the retained message of the topic.
+
+    When one with a `timed` name leaves, the moment is noted under it (`link.departures`).
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
+    timed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Publisher:
                     await self._places.acquire()
             except TimeoutError:
                 break
+            if message.timed:
+                self._connection.departures.note(message.timed, time.monotonic())
             confirmation = session.publish(message.topic, message.payload, message.retain)
             confirmation.add_done_callback(self._free_place)
             confirmations.append(confirmation)

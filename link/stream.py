@@ -8,6 +8,7 @@ Source: OASIS, MQTT 3.1.1 and MQTT 5.0, chapters 2.1 (fixed header) and 3.3 (PUB
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from link.inbox import Received
@@ -23,8 +24,15 @@ class Stream:
     """Feed it what the socket gave; `message` gets each PUBLISH, `other` each other packet, both whole and in order."""
 
     def __init__(
-        self, five: bool, generation: int, message: Callable[[Received], None], other: Callable[[bytes], None]
+        self,
+        five: bool,
+        generation: int,
+        message: Callable[[Received], None],
+        other: Callable[[bytes], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._at = 0.0
         self._five = five
         self._generation = generation
         self._message = message
@@ -33,6 +41,7 @@ class Stream:
 
     def feed(self, data: bytes) -> None:
         """Raises Malformed."""
+        self._at = self._clock()
         if self._rest:
             data = self._rest + data
         at, size = 0, len(data)
@@ -71,7 +80,7 @@ class Stream:
             raise Malformed("a PUBLISH that is longer within than without")
         # A topic that is not UTF-8 is none of ours; it is taken, so that it is counted and acked.
         topic = str(data[head + 2 : after_topic], "utf-8", "replace")
-        return Received(topic, data[at:end], bool(first & 1), qos, message_id, self._generation)
+        return Received(topic, data[at:end], bool(first & 1), qos, message_id, self._generation, self._at)
 
 
 def _length(data: bytes, at: int) -> tuple[int, int] | None:

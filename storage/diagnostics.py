@@ -118,6 +118,7 @@ async def keep_chunks(session: AsyncSession, chunks: Sequence[Mapping[str, Any]]
 _WRITTEN: dict[str, TypeEngine[Any]] = {
     "id": batch.TEXT,
     "before": batch.TEXT,
+    "seen": batch.INTEGER,
     "state": batch.TEXT,
     "due_at": batch.MOMENT,
     "answered_at": batch.MOMENT,
@@ -134,9 +135,9 @@ _WRITTEN: dict[str, TypeEngine[Any]] = {
 
 
 async def write(session: AsyncSession, changes: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Move requests from the state `before`; returns the ids of those that were still in it.
+    """Move requests from the state `before` with `seen` chunks; returns the ids of those that still stood so.
 
-    Each has id, before, state, due_at, total_chunks, chunks, size, fault; and may have answered_at, rtt_ms,
+    Each has id, before, seen, state, due_at, total_chunks, chunks, size, fault; and may have answered_at, rtt_ms,
     approximate, skew_s, result (JSON text) and text, which otherwise stay as they are.
     """
     if not changes:
@@ -145,9 +146,10 @@ async def write(session: AsyncSession, changes: Sequence[Mapping[str, Any]]) -> 
     kept = {
         name: func.coalesce(given.c[name], diagnostics.c[name]) for name in ("answered_at", "rtt_ms", "skew_s", "text")
     }
+    stood = and_(diagnostics.c.state == given.c.before, diagnostics.c.chunks == given.c.seen)
     statement = (
         update(diagnostics)
-        .where(diagnostics.c.id == given.c.id, batch.and_not_guessed(diagnostics.c.state == given.c.before))
+        .where(diagnostics.c.id == given.c.id, batch.and_not_guessed(stood))
         .values(
             state=given.c.state,
             due_at=given.c.due_at,

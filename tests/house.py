@@ -13,6 +13,7 @@ from fleet.pki import Authority, Manufacturers
 from fleet.settings import EndpointSettings, Settings
 from jobs import inbox
 from jobs.spec import Delivered, Letter, Notice, RevocationFile, Run, Stands, Taken, Untaken
+from link.departures import Departures
 from link.inbox import Received
 from link.publish import SENT, Outcome, Outgoing
 from link.topics import Topics
@@ -21,21 +22,29 @@ from storage.db import Database
 
 @dataclass
 class FakePublish:
-    """A broker that takes everything, until told otherwise."""
+    """A broker that takes everything, until told otherwise. What is timed leaves at second 100."""
 
     connected: bool = True
     broken: bool = False
     sent: list[Outgoing] = field(default_factory=list)
+    departures: Departures = field(default_factory=Departures)
 
     async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         if self.broken:
             return [Outcome(sent=False, reason="the connection was lost")] * len(messages)
         self.sent += messages
+        for each in messages:
+            if each.timed:
+                self.departures.note(each.timed, 100.0)
         return [SENT] * len(messages)
 
     def pushes(self, device_id: str) -> list[dict[str, Any]]:
         """The configurations that were published for one device, oldest first."""
-        return [json.loads(each.payload) for each in self.sent if each.topic == f"{device_id}/config/desired"]
+        return self.orders(device_id, "config/desired")
+
+    def orders(self, device_id: str, order: str) -> list[dict[str, Any]]:
+        """What was published on one topic of a device, oldest first."""
+        return [json.loads(each.payload) for each in self.sent if each.topic == f"{device_id}/{order}"]
 
 
 @dataclass
@@ -125,17 +134,17 @@ class House:
         self.now += timedelta(**passed)
         await self.settle()
 
-    async def hear(self, topic: str, payload: object, *, retain: bool = False) -> None:
-        """One message over MQTT; `payload` is made JSON unless it is bytes."""
+    async def hear(self, topic: str, payload: object, *, retain: bool = False, at: float = 0.0) -> None:
+        """One message over MQTT; `payload` is made JSON unless it is bytes. `at` is the monotonic second it came."""
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        await self.hear_many([(topic, raw)], retain=retain)
+        await self.hear_many([(topic, raw)], retain=retain, at=at)
 
-    async def hear_many(self, messages: Sequence[tuple[str, bytes]], *, retain: bool = False) -> None:
+    async def hear_many(self, messages: Sequence[tuple[str, bytes]], *, retain: bool = False, at: float = 0.0) -> None:
         batch = [
-            Received(topic=topic, payload=raw, qos=1, retain=retain, message_id=i + 1, generation=1)
+            Received(topic=topic, payload=raw, qos=1, retain=retain, message_id=i + 1, generation=1, at=at)
             for i, (topic, raw) in enumerate(messages)
         ]
-        await inbox.take_in(batch, self.now, self.db, self.settings, self.topics)
+        await inbox.take_in(batch, self.now, self.db, self.settings, self.topics, self.publish.departures)
 
     async def say(self, device_id: str, version: str, **more: object) -> None:
         """A status."""

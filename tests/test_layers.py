@@ -27,7 +27,7 @@ THIRD_PARTY = {
     "fleet": {"pydantic", "lark", "cryptography"},
     "link": {"pydantic", "pydantic_core", "structlog", "aiomqtt", "paho"},
     "storage": {"pydantic", "structlog", "sqlalchemy", "sqlmodel", "alembic", "filelock", "ulid"},
-    "jobs": {"pydantic", "structlog", "sqlalchemy"},
+    "jobs": {"pydantic", "structlog", "sqlalchemy", "matplotlib"},
     "commands": {"pydantic", "structlog", "sqlalchemy"},
     "bot": {
         *(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from fleet.message import Button, Message, Style
+from tests.bot.diagnostic_samples import DIAG
 from tests.conftest import NOW
 
 AGO = {minutes: NOW - timedelta(minutes=minutes) for minutes in (1, 3, 7, 90, 1500, 9000)}
@@ -749,6 +750,7 @@ SAMPLES: dict[str, Message] = {
     **CONFIG,
     **DASHBOARD,
     **DEVICE,
+    **DIAG,
     **DRIFT,
     **FIRMWARE,
     **FLEET,
