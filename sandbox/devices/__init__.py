@@ -8,5 +8,15 @@ dedupes by (operation, attempt). What a device does with one kind of order is on
 from sandbox.devices.configuration import REJECTION
 from sandbox.devices.device import Behaviour, Pace, SimulatedDevice, mixed
 from sandbox.devices.fleet import SimulatedFleet
+from sandbox.devices.identity import Identity, Manufacturer
 
-__all__ = ["REJECTION", "Behaviour", "Pace", "SimulatedDevice", "SimulatedFleet", "mixed"]
+__all__ = [
+    "REJECTION",
+    "Behaviour",
+    "Identity",
+    "Manufacturer",
+    "Pace",
+    "SimulatedDevice",
+    "SimulatedFleet",
+    "mixed",
+]

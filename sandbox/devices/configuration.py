@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from link.topics import Kind, Order
-from link.wire import AckStatus, ConfigAck, ConfigDesired
+from link.wire import AckStatus, ConfigAck, ConfigDesired, Payload
 from sandbox.devices.device import Behaviour, SimulatedDevice
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ class Configurations:
         self._applying[device.device_id] = self._line.soon(self._apply(device))
 
     async def _apply(self, device: SimulatedDevice) -> None:
-        slow = device.behaviour is Behaviour.SLOW
-        await asyncio.sleep(
-            self._line.pace.slow_after if slow else self._line.random.uniform(0, self._line.pace.prompt_within)
-        )
+        await asyncio.sleep(self._line.delay(device, self._line.pace.prompt_within))
         desired = self._waiting.pop(device.device_id)
         rejects = device.behaviour is Behaviour.REJECTS
         answer = ConfigAck(
@@ -59,6 +56,6 @@ class Configurations:
         device.answers[desired.operation_id, desired.attempt] = answer
         await self._answer(device, answer)
 
-    async def _answer(self, device: SimulatedDevice, answer: ConfigAck) -> None:
+    async def _answer(self, device: SimulatedDevice, answer: Payload) -> None:
         await self._line.answer(device, Kind.CONFIG_ACK, answer)
         device.acks_sent += 1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from link.wire import ConfigAck
+from link.wire import Payload
+from sandbox.devices.identity import Identity
 
 
 class Behaviour(StrEnum):
@@ -15,8 +16,10 @@ class Behaviour(StrEnum):
     OFFLINE = "offline"  # is never heard
     RETURNS = "returns"  # is away until `returns_after`, then prompt
     NEVER_ACKS = "never_acks"  # goes on sending statuses with its old version
-    REJECTS = "rejects"  # acks each configuration with an error
+    REJECTS = "rejects"  # refuses configurations, restarts and firmware, with its reason
     GARBAGE = "garbage"  # prompt, but now and then sends what cannot be read
+    FAILS = "fails"  # prompt, but each firmware fails while it is verified
+    ROLLS_BACK = "rolls_back"  # prompt, but comes back from each firmware with the old one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class Pace:
     telemetry_every: float = 30.0
     prompt_within: float = 1.0
     slow_after: float = 20.0
+    reboot_within: float = 2.0
+    step_within: float = 2.0  # each step of a firmware update
+    claim_every: float = 5.0  # a claim that is not answered is made again
     returns_after: float = 45.0
     garbage_share: float = 0.2  # garbage messages for each status
 
@@ -50,22 +56,51 @@ class SimulatedDevice:
     telemetry_sent: int = 0
     garbage_sent: int = 0
     unreadable: int = 0  # orders that this device could not read
-    answers: dict[tuple[str, int], ConfigAck] = field(default_factory=dict)  # by (operation, attempt)
+    expired: int = 0  # orders that came too late to be obeyed
+    answers: dict[tuple[str, int], Payload] = field(default_factory=dict)  # the last one by (operation, attempt)
+    identity: Identity = field(default_factory=Identity)
 
     @property
     def boot_id(self) -> str:
         return f"{self.device_id}-boot-{self.boot}"
 
 
-def mixed(count: int, version: str = "", sites: Sequence[str] = ("oslo", "bergen", "tromso")) -> list[SimulatedDevice]:
-    """`dev-1` to `dev-<count>`, most of them prompt, every behaviour among each twenty."""
-    few = [behaviour for behaviour in Behaviour if behaviour is not Behaviour.PROMPT]
-    return [
-        SimulatedDevice(
-            device_id=f"dev-{number}",
-            behaviour=few[number % 20] if number % 20 < len(few) else Behaviour.PROMPT,
-            site=sites[number % len(sites)],
-            reported_version=version,
+EACH_OF_TWENTY: Mapping[Behaviour, float] = {each: 0.05 for each in Behaviour if each is not Behaviour.PROMPT}
+_GOLDEN = 0.6180339887498949  # its multiples fill the unit interval evenly, however many there are
+
+
+def mixed(
+    count: int,
+    version: str = "",
+    sites: Sequence[str] = ("oslo", "bergen", "tromso"),
+    *,
+    shares: Mapping[Behaviour, float] = EACH_OF_TWENTY,
+    models: Sequence[str] = ("gw2", "gw3", "meter-1"),
+    rejecting_model: str | None = None,
+) -> list[SimulatedDevice]:
+    """`dev-1` to `dev-<count>`: each behaviour with its share, spread evenly, and prompt ones for what is left.
+
+    Every device of the `rejecting_model` rejects, whatever else it would have done.
+    """
+    made = []
+    for number in range(1, count + 1):
+        model = models[number % len(models)]
+        behaviour = _at(number * _GOLDEN % 1, shares)
+        made.append(
+            SimulatedDevice(
+                device_id=f"dev-{number}",
+                behaviour=Behaviour.REJECTS if model == rejecting_model else behaviour,
+                site=sites[number % len(sites)],
+                model=model,
+                reported_version=version,
+            )
         )
-        for number in range(1, count + 1)
-    ]
+    return made
+
+
+def _at(point: float, shares: Mapping[Behaviour, float]) -> Behaviour:
+    for behaviour, share in shares.items():
+        if point < share:
+            return behaviour
+        point -= share
+    return Behaviour.PROMPT

@@ -18,8 +18,11 @@ from pydantic import ValidationError
 
 from link.topics import Kind, Order, Topics
 from link.wire import Payload, Status, canonical
+from sandbox.devices.certificates import Certificates, claim
 from sandbox.devices.configuration import Configurations
 from sandbox.devices.device import Behaviour, Pace, SimulatedDevice
+from sandbox.devices.restarts import Restarts
+from sandbox.devices.updates import Updates
 
 OnOrder = Callable[[SimulatedDevice, bytes], None]
 
@@ -34,7 +37,7 @@ class _Part(Protocol):
 
 
 class Line:
-    """`pace` and `random` are for the parts, as are `say`, `answer` and `soon`."""
+    """`pace` is for the parts, as are `say`, `answer`, `soon`, `delay` and `reboot`."""
 
     def __init__(
         self,
@@ -43,41 +46,77 @@ class Line:
         random: random_module.Random,
         client: aiomqtt.Client,
     ) -> None:
-        self.pace, self.random = pace, random
+        self.pace, self._random = pace, random
         self._topics, self._client = topics, client
         self._answering: set[asyncio.Task[None]] = set()
+        self._retained: dict[str, dict[Order, bytes]] = {}
         self._orders: dict[Order, OnOrder] = {}
         for part in _PARTS:
             self._orders |= part(self).orders
 
     async def listen(self, devices: Mapping[str, SimulatedDevice]) -> None:
         prefix = len(self._topics.prefix)
+        orders = {order.value: order for order in self._orders}
         async for message in self._client.messages:
-            device_id, _, order = message.topic.value[prefix:].partition("/")
-            payload = message.payload
-            if isinstance(payload, bytes | bytearray) and payload:  # empty: a retained order was cleared
-                self._take(devices[device_id], self._orders[Order(order)], bytes(payload))
+            device_id, _, name = message.topic.value[prefix:].partition("/")
+            if (order := orders.get(name)) is None:
+                continue
+            payload = bytes(message.payload) if isinstance(message.payload, bytes | bytearray) else b""
+            if order.retained:
+                self._retained.setdefault(device_id, {})[order] = payload
+            self._take(devices[device_id], order, payload)
 
-    def _take(self, device: SimulatedDevice, taken_by: OnOrder, payload: bytes) -> None:
+    def _take(self, device: SimulatedDevice, order: Order, payload: bytes) -> None:
+        if not payload or not device.online:
+            return  # a retained order was cleared; or the device is not there, and gets what is retained later
         try:
-            taken_by(device, payload)
+            self._orders[order](device, payload)
         except ValidationError:
             device.unreadable += 1
 
     async def live(self, device: SimulatedDevice, away: float) -> None:
-        """Be away, come, and then send a status again and again."""
+        """Be away, come, and then send a status again and again, but for the time of a reboot."""
         await asyncio.sleep(away)
-        # Only now: what is retained for it arrives when it comes, as with a real device.
-        await self._client.subscribe([(self._topics.of(device.device_id, order), 1) for order in self._orders])
-        device.online = True
-        await asyncio.sleep(self.random.uniform(0, self.pace.status_every))
+        await self._arrive(device)
+        await claim(self, device)
+        await asyncio.sleep(self._random.uniform(0, self.pace.status_every))
         while True:
+            if device.online:
+                await self._speak(device)
+            await asyncio.sleep(self.pace.status_every * self._random.uniform(2 / 3, 4 / 3))
+
+    async def _arrive(self, device: SimulatedDevice) -> None:
+        """Only now: what is retained for it arrives when it comes, as with a real device."""
+        # All orders are two levels below the device; what it says there itself comes back, and is few. A filter for
+        # each order instead would be 40,000 for 5,000 devices, which the embedded broker is slow to match.
+        await self._client.subscribe(f"{self._topics.prefix}{device.device_id}/+/+", 1)
+        self._up(device)
+
+    def _up(self, device: SimulatedDevice) -> None:
+        """Online, and given what was retained for it."""
+        device.online = True
+        for order, payload in self._retained.get(device.device_id, {}).items():
+            self._take(device, order, payload)
+
+    async def _speak(self, device: SimulatedDevice) -> None:
+        await self._status(device)
+        if self._random.random() < self.pace.status_every / self.pace.telemetry_every:
+            await self._telemetry(device)
+        if device.behaviour is Behaviour.GARBAGE and self._random.random() < self.pace.garbage_share:
+            await self._garbage(device)
+
+    async def reboot(self, device: SimulatedDevice) -> None:
+        """Gone, and back with a new boot id and a status that tells it.
+
+        A real device connects anew, and the broker sends again what is retained; here the connection is shared, and
+        the line does that.
+        """
+        device.online = False
+        await asyncio.sleep(self.delay(device, self.pace.reboot_within))
+        device.boot += 1
+        self._up(device)
+        with contextlib.suppress(aiomqtt.MqttError):
             await self._status(device)
-            if self.random.random() < self.pace.status_every / self.pace.telemetry_every:
-                await self._telemetry(device)
-            if device.behaviour is Behaviour.GARBAGE and self.random.random() < self.pace.garbage_share:
-                await self._garbage(device)
-            await asyncio.sleep(self.pace.status_every * self.random.uniform(2 / 3, 4 / 3))
 
     def end(self) -> None:
         for task in self._answering:
@@ -90,11 +129,9 @@ class Line:
         task.add_done_callback(self._answering.discard)
         return task
 
-    def delay(self, device: SimulatedDevice) -> float:
-        """Seconds that this device takes for something small."""
-        if device.behaviour is Behaviour.SLOW:
-            return self.pace.slow_after
-        return self.random.uniform(0, self.pace.prompt_within)
+    def delay(self, device: SimulatedDevice, within: float) -> float:
+        """Seconds that this device takes for what others do within so many."""
+        return self.pace.slow_after if device.behaviour is Behaviour.SLOW else self._random.uniform(0, within)
 
     # --- what a device says ---
 
@@ -113,7 +150,7 @@ class Line:
         device.statuses_sent += 1
 
     async def _telemetry(self, device: SimulatedDevice) -> None:
-        values = {"temperature_c": round(self.random.gauss(21, 4), 1), "device_ts": datetime.now(UTC).isoformat()}
+        values = {"temperature_c": round(self._random.gauss(21, 4), 1), "device_ts": datetime.now(UTC).isoformat()}
         await self.say(device, Kind.TELEMETRY, canonical(values).encode())
         device.telemetry_sent += 1
 
@@ -129,4 +166,4 @@ class Line:
             await self.say(device, kind, payload.encode())
 
 
-_PARTS: tuple[type[_Part], ...] = (Configurations,)
+_PARTS: tuple[type[_Part], ...] = (Configurations, Restarts, Updates, Certificates)

@@ -5,102 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 
-import aiomqtt
 import pytest
 
-from link.topics import Kind, Topics, Unreadable
-from link.wire import AckStatus, ConfigAck, ConfigDesired, Status, read
+from link.topics import Order
+from link.wire import AckStatus
 from sandbox.broker import EmbeddedBroker
 from sandbox.devices import REJECTION, Behaviour, SimulatedDevice, SimulatedFleet, mixed
-
-SOON = 10.0
-TOPICS = Topics()
+from tests.sandbox.muster_side import a_fleet, until
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[EmbeddedBroker]:
     with EmbeddedBroker() as running:
         yield running
-
-
-class Ear:
-    """Muster's side: what was heard, and a voice."""
-
-    def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
-        self.statuses: list[tuple[str, Status]] = []
-        self.acks: list[tuple[str, ConfigAck]] = []
-        self.telemetry: list[str] = []
-        self.reasons: list[str] = []
-
-    async def listen(self) -> None:
-        async for message in self._client.messages:
-            device_id, kind = TOPICS.read(message.topic.value)
-            try:
-                said = read(device_id, kind, bytes(message.payload))  # type: ignore[arg-type]
-            except Unreadable as error:
-                self.reasons.append(error.reason)
-                continue
-            if isinstance(said, Status):
-                self.statuses.append((device_id, said))
-            elif isinstance(said, ConfigAck):
-                self.acks.append((device_id, said))
-            elif kind is Kind.TELEMETRY:
-                self.telemetry.append(device_id)
-
-    async def push(self, device_id: str, version: str = "v2", operation_id: str = "op-1", attempt: int = 1) -> None:
-        desired = ConfigDesired(
-            version=version,
-            sha256="0" * 64,
-            config="{}",
-            operation_id=operation_id,
-            attempt=attempt,
-            issued_at=datetime.now(UTC),
-        )
-        await self._client.publish(TOPICS.config_desired(device_id), desired.encode(), qos=1, retain=True)
-
-    async def clear(self, device_id: str) -> None:
-        await self._client.publish(TOPICS.config_desired(device_id), b"", qos=1, retain=True)
-
-
-@asynccontextmanager
-async def a_fleet(
-    broker: EmbeddedBroker, *specs: SimulatedDevice, pushed_before: bool = False, **pace: float
-) -> AsyncIterator[tuple[SimulatedFleet, Ear]]:
-    quick = {
-        "status_every": 0.05,
-        "telemetry_every": 0.2,
-        "prompt_within": 0.02,
-        "slow_after": 0.3,
-        "returns_after": 0.3,
-    }
-    fleet = SimulatedFleet(specs, broker.host, broker.port, seed=7, reconnect_after=0.05, **(quick | pace))
-    async with aiomqtt.Client(broker.host, broker.port, identifier="muster") as client:
-        await client.subscribe([(topic, 1) for topic in TOPICS.subscriptions()])
-        ear = Ear(client)
-        for spec in specs:
-            await ear.clear(spec.device_id)
-            if pushed_before:
-                await ear.push(spec.device_id)
-        tasks = [asyncio.create_task(ear.listen()), asyncio.create_task(fleet.run())]
-        try:
-            yield fleet, ear
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(SOON):
-        while not condition():  # noqa: ASYNC110 - it is the state of a thing under test, which has no event for it
-            await asyncio.sleep(0.005)
 
 
 def device(behaviour: Behaviour) -> SimulatedDevice:
@@ -202,7 +121,7 @@ async def test_garbage_comes_in_three_kinds_between_good_statuses(broker: Embedd
 async def test_what_a_device_cannot_read_does_not_stop_it(broker: EmbeddedBroker) -> None:
     async with a_fleet(broker, device(Behaviour.PROMPT)) as (fleet, ear):
         await until(lambda: fleet.devices["dev-1"].online)
-        await ear._client.publish(TOPICS.config_desired("dev-1"), json.dumps({"version": 1}), qos=1)
+        await ear.tell("dev-1", Order.CONFIG_DESIRED, json.dumps({"version": 1}).encode())
         await until(lambda: fleet.devices["dev-1"].unreadable == 1)
         await ear.push("dev-1")
         await until(lambda: ear.acks)
@@ -212,7 +131,7 @@ async def test_the_fleet_comes_back_after_the_broker_does() -> None:
     with EmbeddedBroker() as broker:
         fleet = SimulatedFleet(mixed(40), broker.host, broker.port, status_every=0.05, reconnect_after=0.02)
         running = asyncio.create_task(fleet.run())
-        first = fleet.devices["dev-20"]
+        first = next(spec for spec in fleet.devices.values() if spec.behaviour is Behaviour.PROMPT)
         await until(lambda: first.statuses_sent > 1)
         await asyncio.to_thread(broker.stop)
         await until(lambda: not first.online)
@@ -229,3 +148,12 @@ def test_a_mixed_fleet_has_every_behaviour_and_mostly_prompt_ones() -> None:
     assert {spec.behaviour for spec in fleet} == set(Behaviour)
     assert sum(spec.behaviour is Behaviour.PROMPT for spec in fleet) > 100
     assert len({spec.device_id for spec in fleet}) == 200
+
+
+def test_behaviours_come_by_share_and_a_whole_model_rejects() -> None:
+    fleet = mixed(1000, shares={Behaviour.OFFLINE: 0.1, Behaviour.FAILS: 0.02}, rejecting_model="gw3")
+    others = [spec for spec in fleet if spec.model != "gw3"]
+    assert {spec.behaviour for spec in fleet if spec.model == "gw3"} == {Behaviour.REJECTS}
+    counted = {each: sum(spec.behaviour is each for spec in others) for each in (Behaviour.OFFLINE, Behaviour.FAILS)}
+    assert 60 <= counted[Behaviour.OFFLINE] <= 73
+    assert 10 <= counted[Behaviour.FAILS] <= 17
