@@ -1,6 +1,19 @@
 """What people can type: each command is one function, and one line in `ALL`."""
 
-from commands import alert, approve, bulk_retag, config, dashboard, device, diag, drift, firmware, fleet, group
+from commands import (
+    alert,
+    approve,
+    bulk_retag,
+    config,
+    dashboard,
+    device,
+    diag,
+    drift,
+    firmware,
+    fleet,
+    group,
+    provisioning,
+)
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
@@ -8,6 +21,11 @@ ALL: tuple[AnyCommand, ...] = (
     fleet.find,
     device.show,
     device.move,
+    provisioning.register,
+    provisioning.provision,
+    provisioning.cert,
+    provisioning.renew,
+    provisioning.revoke,
     drift.list_open,
     drift.show,
     drift.sweep,

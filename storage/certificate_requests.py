@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.certificate import CertificateState, RequestState
@@ -152,11 +152,10 @@ async def want(session: AsyncSession, device_id: str, by: str, now: datetime) ->
     """
     row = {"device_id": device_id, "requested_by": by, "requested_at": now}
     await session.execute(batch.insert(session, provisionings).on_conflict_do_nothing(), [row])
-    open_states = (RequestState.WAITING, RequestState.REFUSED)
     statement = (
         select(CertificateRequest)
-        .where(certificate_requests.c.device_id == device_id, certificate_requests.c.state.in_(open_states))
-        .where(or_(certificate_requests.c.state == RequestState.WAITING, certificate_requests.c.claim.is_(None)))
+        .where(certificate_requests.c.device_id == device_id)
+        .where(certificate_requests.c.state == RequestState.WAITING)
         .order_by(certificate_requests.c.received_at.desc())
         .limit(1)
     )

@@ -242,16 +242,10 @@ async def renew(
     decommissioned). It is sent until `expires_at`, by default for `certificates.renew_within`; a late answer is taken.
     """
     given = batch.texts(session)
-    asked = select(operation_table.c.id).where(
-        operation_table.c.device_id == device_table.c.device_id,
-        operation_table.c.kind == OperationKind.CERTIFICATE_RENEW,
-        operation_table.c.state.in_(_OPEN_OPERATION),
-    )
     statement = (
         select(device_table.c.device_id)
         .join(given, given.c.value == device_table.c.device_id)
-        .where(device_table.c.status.in_(_RENEWABLE), ~asked.exists())
-        .order_by(device_table.c.device_id)
+        .where(device_table.c.status.in_(_RENEWABLE))
     )
     found = list(await session.scalars(statement, {"given": batch.dump(device_ids)}))
     until = expires_at or now + settings.certificates.renew_within
@@ -266,8 +260,18 @@ async def ask(
     expires_at: datetime,
     campaign_id: str | None = None,
 ) -> dict[str, str]:
-    """Queue `certificate_renew` for just these devices. Returns the operation of each."""
-    made = {device_id: ids.new("op", now) for device_id in device_ids}
+    """Queue `certificate_renew` for these devices, in whatever state they are, but for those that were asked already.
+
+    Returns the operation of each.
+    """
+    given = batch.texts(session)
+    asked = (
+        select(operation_table.c.device_id)
+        .join(given, given.c.value == operation_table.c.device_id)
+        .where(operation_table.c.kind == OperationKind.CERTIFICATE_RENEW, operation_table.c.state.in_(_OPEN_OPERATION))
+    )
+    before = set(await session.scalars(asked, {"given": batch.dump(device_ids)}))
+    made = {each: ids.new("op", now) for each in sorted(device_ids) if each not in before}
     rows = [
         {
             "id": operation_id,

@@ -14,6 +14,7 @@ from fleet.pki.authority import load as load
 from fleet.pki.claim import Manufacturers as Manufacturers
 from fleet.pki.claim import check_signature as check_signature
 from fleet.pki.claim import manufacturers as manufacturers
+from fleet.pki.parts import LONGEST_NAME as LONGEST_NAME
 from fleet.pki.parts import Unfit as Unfit
 from fleet.pki.revocation import ListRead as ListRead
 from fleet.pki.revocation import Revoked as Revoked

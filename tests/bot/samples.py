@@ -350,8 +350,62 @@ _NEVER = {
     "telemetry_last": None,
 }
 
+_CERTIFIED = {
+    "now": NOW,
+    "device_id": "dev-1",
+    "serial": "5f0e8a1c2b3d4e5f60718293a4b5c6d7e8f90a1b",
+    "state": "installed",
+    "not_after": NOW + timedelta(days=300),
+    "rows": [
+        ["c6d7e8f90a1b", "installed", AGO[9000], NOW + timedelta(days=300), ""],
+        ["0a1b2c3d4e5f", "revoked, not listed yet", AGO[9000], NOW + timedelta(days=10), "superseded"],
+    ],
+    "request": ["request", "issued", AGO[9000], ""],
+    "clock_off_s": None,
+}
+_UNCERTIFIED = {
+    "serial": "",
+    "state": "",
+    "not_after": None,
+    "rows": [],
+    "request": ["claim", "refused", AGO[3], HOSTILE],
+    "clock_off_s": -400.4,
+}
+_RENEWING = {
+    "device_id": "dev-1",
+    "not_after": NOW + timedelta(days=20),
+    "within_s": 604800.0,
+    "revoke_after_s": 86400.0,
+    "clock_off_s": 400.0,
+}
+
 DEVICE = {
     "device/show": _said("device/show", **_DEVICE),
+    "device/registered": _said(
+        "device/registered",
+        Button(text="Provision", run="device provision dev-1"),
+        device_id="dev-1",
+        site="oslo",
+        model="gw2",
+        config="2026.2.0",
+    ),
+    "device/registered.bare": _said("device/registered", device_id="dev-1", site="", model="", config=None),
+    "device/provisioning": _said("device/provisioning", device_id="dev-1", status="manufactured", asked_at=None),
+    "device/provisioning.answered": _said(
+        "device/provisioning", device_id="dev-1", status="manufactured", asked_at=AGO[3]
+    ),
+    "device/provisioning.again": _said("device/provisioning", device_id="dev-1", status="active", asked_at=None),
+    "device/certificates": _said("device/certificates", **_CERTIFIED),
+    "device/certificates.none": _said("device/certificates", **_CERTIFIED | _UNCERTIFIED),
+    "device/certificates.imported": _said(
+        "device/certificates", **_CERTIFIED | {"state": "", "not_after": None, "rows": [], "request": None}
+    ),
+    "device/renewing": _said("device/renewing", **_RENEWING),
+    "device/renewing.first": _said("device/renewing", **_RENEWING | {"not_after": None, "clock_off_s": None}),
+    "device/revoked": _said("device/revoked", device_id="dev-1", serials=["4a0f", "4a10"], reason=HOSTILE, listed=True),
+    "device/revoked.elsewhere": _said(
+        "device/revoked", device_id="dev-1", serials=["4a0f"], reason="its key was copied", listed=False
+    ),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }
 

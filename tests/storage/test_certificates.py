@@ -12,7 +12,7 @@ from fleet.certificate import CertificateState
 from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState
 from fleet.settings import Settings
-from storage import certificates
+from storage import certificates, revocation_lists
 from storage.db import Database
 from storage.tables import Certificate, Device, operations
 from tests import build
@@ -97,9 +97,9 @@ async def test_revoking_takes_every_certificate_of_a_device_also_one_that_was_im
         asked = await certificates.renew(session, ["dev-1"], "olga", now, settings)
         gone = await certificates.revoke(session, ["dev-1", "dev-2", "dev-3"], "decommissioned", now)
         assert gone == ["a1", "a2", "abc"]
-        assert await certificates.any_unlisted(session)
+        assert await revocation_lists.unlisted_since(session) == now
         assert await certificates.revoke(session, ["dev-1"], "again", now + DAY) == []
-        listed = await certificates.revoked(session, now + 2 * DAY)
+        listed = await revocation_lists.entries(session, now + 2 * DAY)
         assert [(row.serial, row.reason) for row in listed] == [("a1", "decommissioned"), ("a2", "decommissioned")]
         state = await session.scalar(select(operations.c.state).where(operations.c.id == asked["dev-1"]))
         assert state is OperationState.CANCELLED
