@@ -12,7 +12,7 @@ import structlog
 
 import commands
 import jobs
-from bot import ca, revocation_file, slack_http
+from bot import ca, events_in, revocation_file, slack_http
 from bot.clock import Clock
 from bot.health import Health
 from bot.metrics import Metrics, Process
@@ -101,6 +101,8 @@ class Muster:
         post: dict[str, Handler] = {}
         if mode is SlackMode.HTTP and secret:
             post[slack_http.PATH] = slack_http.receiver(self.slack.app, secret.get_secret_value())
+        if store := self.settings.lifecycle.telemetry_store_secret:
+            post[events_in.PATH] = events_in.receiver(self.db, store.get_secret_value(), self.now)
         self.web = Web(self.settings.web, metrics, health, self._revoked, post)
         if self.settings.web.enabled:
             await self.web.start()

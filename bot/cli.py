@@ -22,6 +22,7 @@ from bot.app import Muster
 from bot.audit_cli import audit
 from bot.ca_cli import ca
 from bot.devices_file import Format, Source, format_of
+from bot.events_cli import events, ledger
 from bot.exporting import Exporting
 from bot.importing import Importing, Options, Report
 from bot.screen import with_made_up_secrets
@@ -36,6 +37,8 @@ from storage.db import Database
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Fleet operations from Slack.")
 cli.add_typer(audit, name="audit")
 cli.add_typer(ca, name="ca")
+cli.add_typer(events, name="events")
+cli.command()(ledger)
 console = Console(stderr=True)
 
 FileFormat = Annotated[Format | None, typer.Option("--format", help="csv or jsonl; by the file's name without it.")]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands import approve
 from commands.spec import Call, command
@@ -10,9 +13,11 @@ from fleet import certificate
 from fleet.approval import plan_for
 from fleet.drift import is_online
 from fleet.errors import BadInput, Refused
+from fleet.lifecycle import FLAGGED
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import approvals, dashboards, devices, drift, firmware, operations
+from storage import approvals, dashboards, decommissions, devices, drift, firmware, lifecycle, maintenance, operations
+from storage.tables import Device
 
 _HISTORY = 5
 _LONGEST_SITE = 128
@@ -27,6 +32,7 @@ async def show(call: Call, device: str) -> Message:
         case = await drift.open_case(session, device)
         recent = await operations.of_device(session, device, _HISTORY)
         updating = await firmware.state(session, device)
+        standing = await _standing(session, row)
         shown_on = await dashboards.of_device(session, device, call.now, call.settings.drift.online_within)
     buttons = (Button(text="Drift case", run=f"drift show {device}"),) if case else ()
     return Message(
@@ -35,6 +41,7 @@ async def show(call: Call, device: str) -> Message:
             "now": call.now,
             "device_id": row.device_id,
             "status": row.status.value,
+            **standing,
             "site": row.site,
             "reported_site": row.reported_site,
             "model": row.model,
@@ -65,6 +72,23 @@ async def show(call: Call, device: str) -> Message:
         },
         buttons=buttons,
     )
+
+
+async def _standing(session: AsyncSession, row: Device) -> dict[str, Any]:
+    """How the device came into its state, and what will become of it."""
+    moves = await lifecycle.history(session, row.device_id, 1)
+    window = (await maintenance.open_of(session, [row.device_id])).get(row.device_id)
+    leaving = await decommissions.waiting(session, row.device_id)
+    planned = {"state": window.state.value, "starts_at": window.starts_at, "ends_at": window.ends_at} if window else {}
+    return {
+        "since": row.status_since or row.registered_at,
+        "flagged": row.status in FLAGGED,
+        "moved_by": moves[0].by if moves else "muster import",
+        "moved_why": moves[0].why if moves else "",
+        "window": {**planned, "zone": window.zone, "why": window.why} if window else None,
+        "leaving": {"since": leaving.requested_at, "by": leaving.requested_by, "why": leaving.why} if leaving else None,
+        "retain_until": row.retain_until,
+    }
 
 
 def _ends_soon(not_after: datetime | None, call: Call) -> bool:

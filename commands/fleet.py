@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from commands.spec import Call, command
 from fleet.errors import BadInput
 from fleet.glance import Ranked, by_trouble
+from fleet.lifecycle import FLAGGED
 from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import dead_letters, devices, glance, outbox
+from storage import dead_letters, decommissions, devices, event_deliveries, glance, outbox
 from storage.db import AnyRow
 
 PAGE = 20
@@ -38,6 +39,8 @@ async def status(call: Call) -> Message:
     async with call.db.read() as session:
         seen = await glance.glance(session, call.now, call.settings.drift.online_within)
         waiting, oldest = await outbox.waiting(session)
+        untold, untold_since, dead = await event_deliveries.counts(session)
+        leaving = await decommissions.count_waiting(session)
         unread = await dead_letters.counts(session, call.now - timedelta(hours=24))
     return Message(
         template="fleet/status",
@@ -54,6 +57,11 @@ async def status(call: Call) -> Message:
             "site_count": len(seen.sites),
             "waiting": waiting,
             "waiting_since": oldest,
+            "untold": untold,
+            "untold_since": untold_since,
+            "dead_events": dead,
+            "leaving": leaving,
+            "flagged": sum(count for each, count in seen.by_status.items() if each in FLAGGED),
             "dead_letters": [[reason, count] for reason, count in sorted(unread.items())],
         },
         buttons=(

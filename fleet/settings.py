@@ -516,6 +516,12 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_telemetry_store_needs_the_web(self) -> Settings:
+        if self.lifecycle.telemetry_store_secret and not self.web.enabled:
+            raise ValueError("lifecycle.telemetry_store_secret needs web.enabled: the store posts to /events there")
+        return self
+
+    @model_validator(mode="after")
     def _http_mode_needs_the_web(self) -> Settings:
         if self.slack.mode is SlackMode.HTTP and not self.web.enabled:
             raise ValueError("slack.mode http needs web.enabled: Slack posts to /slack/events there")

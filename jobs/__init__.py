@@ -2,6 +2,7 @@
 
 from jobs.approvals import remind_or_expire, start
 from jobs.certificates import expiry
+from jobs.decommissions import leave
 from jobs.delivery import send
 from jobs.diagnostics import settle
 from jobs.drift import follow_up, sweep
@@ -9,6 +10,7 @@ from jobs.escalation import call_people, escalate
 from jobs.events import tell
 from jobs.fan_outs import ask_many
 from jobs.issuing import issue
+from jobs.maintenance import windows
 from jobs.outbox import post
 from jobs.renewals import follow_up as follow_up_renewals
 from jobs.revocation import keep
@@ -38,6 +40,8 @@ ALL: tuple[Job, ...] = (
     call_people,
     remind_or_expire,
     start,
+    windows,
+    leave,
     post,
     tell,
     tidy,

@@ -15,8 +15,10 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import Resolution
+from fleet.lifecycle import DeviceStatus
 from fleet.location import run_of
 from fleet.operation import OperationState
+from fleet.roles import MUSTER
 from fleet.settings import Settings
 from fleet.version import version_key
 from jobs import hearing
@@ -27,7 +29,7 @@ from link.client import Received
 from link.departures import Departures
 from link.topics import Topics
 from link.wire import AckStatus, ConfigAck, Kind, Said, Status, Telemetry, Unreadable
-from storage import dead_letters, devices, drift, operations
+from storage import dead_letters, devices, drift, lifecycle, operations
 from storage.db import DEVICES, Database
 from storage.dead_letters import Letter
 
@@ -140,12 +142,14 @@ def _read(read: Batch, batch: Sequence[Received], max_bytes: int, topics: Topics
 
 async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
     now = read.now
-    unknown = await devices.heard(session, list(read.heard.values()), now)
+    unknown, beginners = await devices.heard(session, list(read.heard.values()), now)
     for device_id in sorted(unknown - _strangers(read)):
         why = "Register it first, or import it: what it says is not kept until then."
         read.letters.append(Letter(device_id, read.topics[device_id], UNKNOWN_DEVICE, why, b"", now))
     for device_id in unknown:
         del read.heard[device_id]
+    if beginners:
+        await lifecycle.move(session, beginners, DeviceStatus.ACTIVE, MUSTER.id, "first telemetry", now, settings)
     if read.applied:
         await devices.applied(session, list(read.applied.values()))
     if read.acks:

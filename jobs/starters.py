@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from jobs import moves, retags
+from jobs import moves, retags, states
 from jobs.spec import Run
 from storage.tables import Approval
 
@@ -20,6 +20,12 @@ It looks at each device again. Raises a FleetError if the plan cannot be done; i
 BY_OPERATION: Mapping[str, Starter] = MappingProxyType(
     {
         "device.move": moves.start,
+        "device.maintain": states.start,
+        "device.resume": states.start,
+        "device.suspend": states.start,
+        "device.decommission": states.start,
+        "bulk.maintain": states.start,
+        "bulk.resume": states.start,
         "bulk.retag": retags.start,
         "bulk.retag-undo": retags.undo,
     }

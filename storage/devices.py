@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -144,17 +144,41 @@ _HEARD: dict[str, TypeEngine[Any]] = {
 }
 
 
-async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: datetime) -> set[str]:
+class Met(NamedTuple):
+    """Who spoke that is not everyday: ids in no registry, and provisioned devices that sent their first telemetry."""
+
+    unknown: set[str]
+    beginners: list[str]
+
+
+async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: datetime) -> Met:
     """Write what devices said at `now`, one row for each device; absent or None keeps what was known.
 
     Rows: device_id, and any of reported, firmware (with firmware_key), site (with site_run, 1 if absent, as
     `fleet.location.run_of` has it), boot_id, skew (seconds), telemetry (JSON text), telemetry_count.
-    Returns the ids that are in no registry (nothing is written for those).
+    Nothing is written for ids that are in no registry. An everyday batch is one statement: it leaves the beginners out,
+    so that the number of rows tells whether there were any.
     """
     if not said:
-        return set()
+        return Met(set(), [])
     given = batch.rows(session, _HEARD)
-    statement = (
+    beginner = and_(devices.c.status == DeviceStatus.PROVISIONED, given.c.telemetry.is_not(None))
+    written = await session.execute(_write_heard(given, now).where(~beginner), {"given": batch.dump(said)})
+    if written.rowcount == len(said):  # type: ignore[attr-defined]
+        return Met(set(), [])
+    by_id = {str(row["device_id"]): row for row in said}
+    states = await _states(session, by_id)
+    beginners = sorted(
+        each for each, row in by_id.items() if row.get("telemetry") and states.get(each) is DeviceStatus.PROVISIONED
+    )
+    if beginners:
+        rows = [by_id[each] for each in beginners]
+        await session.execute(_write_heard(given, now), {"given": batch.dump(rows)})
+    return Met(by_id.keys() - states.keys(), beginners)
+
+
+def _write_heard(given: FromClause, now: datetime) -> Any:
+    return (
         update(devices)
         .where(devices.c.device_id == given.c.device_id)
         .values(
@@ -171,11 +195,13 @@ async def heard(session: AsyncSession, said: Sequence[Mapping[str, Any]], now: d
             telemetry_count=devices.c.telemetry_count + func.coalesce(given.c.telemetry_count, 0),
         )
     )
-    written = await session.execute(statement, {"given": batch.dump(said)})
-    if written.rowcount == len(said):  # type: ignore[attr-defined]
-        return set()
-    named = {str(row["device_id"]) for row in said}
-    return named - await known(session, named)
+
+
+async def _states(session: AsyncSession, device_ids: Iterable[str]) -> dict[str, DeviceStatus]:
+    """The states of those that are in the registry."""
+    given = batch.texts(session)
+    statement = select(devices.c.device_id, devices.c.status).join(given, given.c.value == devices.c.device_id)
+    return dict((await session.execute(statement, {"given": batch.dump(device_ids)})).all())
 
 
 def _streak(site: ColumnElement[str], run: ColumnElement[int]) -> ColumnElement[int]:
@@ -186,13 +212,6 @@ def _streak(site: ColumnElement[str], run: ColumnElement[int]) -> ColumnElement[
         (and_(site == devices.c.reported_site, run > 0), devices.c.site_streak + run),
         else_=func.abs(run),
     )
-
-
-async def known(session: AsyncSession, device_ids: set[str]) -> set[str]:
-    """Those of the ids that are in the registry."""
-    given = batch.texts(session)
-    statement = select(devices.c.device_id).join(given, given.c.value == devices.c.device_id)
-    return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
 
 
 async def applied(session: AsyncSession, acks: Sequence[Mapping[str, Any]]) -> None:

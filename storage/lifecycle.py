@@ -213,16 +213,15 @@ async def _cancel_maintenance(session: AsyncSession, change: Change) -> None:
 
 
 async def _tell_windows(session: AsyncSession, change: Change, kind: EventType, windows: Sequence[AnyRow]) -> None:
-    of = {row.device_id: row for row in change.rows}
-    told = {each.device_id: window_data(each, of[each.device_id].site) for each in windows}
+    site_of = {row.device_id: row.site for row in change.rows}
+    told = {each.device_id: {**window_data(each), "site": site_of[each.device_id]} for each in windows}
     await events.emit_many(session, kind, told, change.now)
 
 
-def window_data(window: AnyRow, site: str) -> dict[str, Any]:
+def window_data(window: AnyRow) -> dict[str, Any]:
     """A maintenance window as the data of an event: the record that a CMMS keeps."""
     return {
         "window_id": window.id,
-        "site": site,
         "state": window.state.value,
         "starts_at": iso(window.starts_at),
         "ends_at": iso(window.ends_at),

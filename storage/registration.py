@@ -15,9 +15,10 @@ from sqlalchemy import and_, case, delete, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
-from fleet.lifecycle import AT_WORK, DeviceStatus
+from fleet.billing import BillingKind
+from fleet.lifecycle import AT_WORK, BILLED, DeviceStatus
 from storage import audit as audit_trail
-from storage import batch
+from storage import batch, billing
 from storage.columns import iso
 from storage.db import AnyRow
 from storage.selection import Condition
@@ -105,7 +106,11 @@ async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]], now: date
         .on_conflict_do_nothing(index_elements=["device_id"])
         .returning(devices.c.device_id)
     )
-    return set(await session.scalars(statement, {"given": batch.dump(new)}))
+    added = set(await session.scalars(statement, {"given": batch.dump(new)}))
+    states = {str(row["device_id"]): row.get("status") or DeviceStatus.ACTIVE for row in new}
+    billed = [each for each in sorted(added) if states[each] in BILLED]
+    await billing.start(session, billed, BillingKind.START, now, "muster import", "imported")
+    return added
 
 
 async def change(session: AsyncSession, known_ones: Sequence[Mapping[str, Any]], now: datetime) -> None:

@@ -303,6 +303,19 @@ _DEVICE = {
     "now": NOW,
     "device_id": "dev-1",
     "status": "active",
+    "since": AGO[9000],
+    "flagged": False,
+    "moved_by": "muster",
+    "moved_why": "first telemetry",
+    "window": {
+        "state": "planned",
+        "starts_at": NOW + timedelta(days=1),
+        "ends_at": NOW + timedelta(days=1, hours=2),
+        "zone": "Europe/Oslo",
+        "why": "new pump",
+    },
+    "leaving": {"since": AGO[90], "by": "U0ANN", "why": "replaced by dev-99"},
+    "retain_until": None,
     "online": True,
     "drifted": True,
     "last_seen_at": AGO[3],
@@ -329,6 +342,8 @@ _DEVICE = {
     "registered_at": AGO[9000],
 }
 _NEVER = {
+    "window": None,
+    "leaving": None,
     "updating": None,
     "online": False,
     "drifted": False,
@@ -380,6 +395,17 @@ _RENEWING = {
 }
 
 DEVICE = {
+    "device/extended": _said("device/extended", device_id="dev-1", before=NOW, ends_at=NOW + timedelta(hours=1)),
+    "device/unplanned": _said("device/unplanned", device_id="dev-1", starts_at=NOW + timedelta(days=1)),
+    "device/kept": _said("device/kept", device_id="dev-1"),
+    "device/missed": _said(
+        "device/missed",
+        device_id="dev-1",
+        why="A device that is suspended cannot become maintenance. From suspended it can become active.",
+        by="U0ANN",
+        starts_at=NOW,
+        ends_at=NOW + timedelta(hours=2),
+    ),
     "device/show": _said("device/show", **_DEVICE),
     "device/registered": _said(
         "device/registered",
@@ -405,6 +431,18 @@ DEVICE = {
     "device/revoked": _said("device/revoked", device_id="dev-1", serials=["4a0f", "4a10"], reason=HOSTILE, listed=True),
     "device/revoked.elsewhere": _said(
         "device/revoked", device_id="dev-1", serials=["4a0f"], reason="its key was copied", listed=False
+    ),
+    "device/show.suspended": _said(
+        "device/show",
+        **_DEVICE
+        | {"status": "suspended", "since": AGO[90], "flagged": True, "moved_by": "U0ANN", "moved_why": "unpaid"}
+        | {"window": None, "leaving": None},
+    ),
+    "device/show.decommissioned": _said(
+        "device/show",
+        **_DEVICE
+        | {"status": "decommissioned", "since": AGO[90], "retain_until": NOW + timedelta(days=2557)}
+        | {"window": None, "leaving": None},
     ),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }
@@ -739,6 +777,11 @@ _STATUS = {
     "cases": [["pushing", 7], ["waiting", 5]],
     "waiting": 2,
     "waiting_since": AGO[7],
+    "untold": 3,
+    "untold_since": AGO[90],
+    "dead_events": 1,
+    "leaving": 1,
+    "flagged": 40,
     "dead_letters": [["not JSON", 4]],
 }
 _FOUND = {
@@ -769,7 +812,8 @@ FLEET = {
         "fleet/status",
         **_STATUS
         | {"total": 0, "online": 0, "drifted": 0, "alerts": 0, "by_status": [], "cases": [], "sites": []}
-        | {"site_count": 0, "waiting": 0, "waiting_since": None, "dead_letters": []},
+        | {"site_count": 0, "waiting": 0, "waiting_since": None, "dead_letters": []}
+        | {"untold": 0, "untold_since": None, "dead_events": 0, "leaving": 0, "flagged": 0},
     ),
     "fleet/find": _said(
         "fleet/find",
@@ -781,6 +825,19 @@ FLEET = {
     "fleet/find.all-of-them": _said("fleet/find", **_FOUND | {"total": 2, "first": 1, "last": 2}),
     "fleet/find.none": _said("fleet/find", **_FOUND | {"total": 0, "first": 1, "last": 0, "rows": []}),
     "fleet/find.after-the-last": _said("fleet/find", **_FOUND | {"total": 3, "first": 4, "last": 3, "rows": []}),
+    "fleet/billing": _said(
+        "fleet/billing",
+        month="2026-03",
+        devices=1200,
+        hours=531_240.25,
+        open=1100,
+        so_far=True,
+        now=NOW,
+        file=_FILE | {"name": "billing-2026-03.csv", "rows": 1210},
+    ),
+    "fleet/billing.none": _said(
+        "fleet/billing", month="2025-01", devices=0, hours=0.0, open=0, so_far=False, now=NOW, file=None
+    ),
     "fleet/csv": _said("fleet/csv", now=NOW, selector="site:oslo", total=214, file=_FILE),
     "fleet/csv.here-and-cut": _said(
         "fleet/csv",

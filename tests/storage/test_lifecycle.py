@@ -160,7 +160,8 @@ async def test_a_decommissioned_device_is_archived_unwatched_and_cleared(db: Dat
 async def test_with_a_telemetry_store_a_decommission_waits_unless_somebody_answers_for_it(
     db: Database, now: datetime
 ) -> None:
-    settings = settings_for(lifecycle={"telemetry_store_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="})
+    store = {"telemetry_store_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="}
+    settings = settings_for(web={"enabled": True}, lifecycle=store)
     await build.fleet(db, now, [build.device(f"dev-{i}", now) for i in (1, 2)])
     done = await move(db, ["dev-1", "dev-2"], S.DECOMMISSIONED, now, settings)
     assert (done.moved, done.waiting, done.refused) == ([], ["dev-1", "dev-2"], {})
