@@ -1,7 +1,7 @@
 """The Home tab of the app: what waits for this person, and the fleet in numbers.
 
-It is published when somebody opens it, and again after what they decide there or anywhere else: Slack shows what was
-published last until then. At most 100 blocks.
+It is published when somebody opens it, and again after what they decide, there or by another button, form or command:
+Slack shows what was published last. At most 100 blocks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from bot.render import cut_to_fit
 log = structlog.get_logger(__name__)
 
 _BLOCKS = 100
-_SHOWN = ("approve", "alert")  # the nouns whose commands change what stands on it
+_CHANGES = (
+    *("approve yes", "approve no", "approve cancel", "approve break-glass"),
+    *("alert ack", "alert investigate", "alert snooze", "alert resolve"),
+)
+"""What somebody may do, here or elsewhere, that changes what stands on their Home tab."""
 
 
 class Home:
@@ -40,7 +44,7 @@ class Home:
 
     async def follow(self, user: str, line: str) -> None:
         """Publish anew after this person has run a line, if it may have changed what they see."""
-        if line.partition(" ")[0] in _SHOWN:
+        if line.startswith(_CHANGES):
             await self.publish(user)
 
     async def publish(self, user: str) -> None:

@@ -51,7 +51,9 @@ class Interactions:
 
     async def _command(self, body: Body, respond: AsyncRespond) -> None:
         place = Place(body["user_id"], body["channel_id"])
-        await _respond(respond, await self._answers.to(str(body.get("text") or ""), place))
+        line = str(body.get("text") or "").strip()
+        await _respond(respond, await self._answers.to(line, place))
+        await self._home.follow(place.user, line)
 
     async def _other_command(self, body: Body, respond: AsyncRespond) -> None:
         await _respond(respond, await self._not_ours(f"Muster listens to {self._root}, not to {body.get('command')}."))

@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fleet.roles import Person, Role
-from fleet.settings import ApprovalRule, ApprovalSettings
+from fleet.settings import ApprovalRule, ApprovalSettings, RolesSettings
 
 IDS_KEPT = 1000
 """A plan for more devices than these names them by their digest alone; their ids are kept by whoever works on them."""
@@ -142,6 +142,14 @@ def _first(plan: Plan, site: str, rules: Sequence[ApprovalRule]) -> ApprovalRule
         if named and plan.count >= rule.devices:
             return rule
     return _UNNAMED
+
+
+def may_decide(roles: RolesSettings, least: Role) -> tuple[list[str], list[str]]:
+    """The user groups and the people, by id, that app.yaml gives this role or a higher one."""
+    of = {Role.OPERATOR: roles.operator, Role.APPROVER: roles.approver, Role.ADMIN: roles.admin}
+    able = [members for role, members in of.items() if role.reaches(least)]
+    groups = dict.fromkeys(group for members in able for group in members.groups)
+    return list(groups), list(dict.fromkeys(user for members in able for user in members.users))
 
 
 # ---- decisions -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from fleet import approval_message
 from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verdict
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.message import Message
-from fleet.roles import Person, Role
+from fleet.roles import Person
 from fleet.settings import RolesSettings, Settings
 from storage import audit, ids, outbox
 from storage.db import wake
@@ -227,12 +227,5 @@ def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any
 
 
 def _message(approval: Approval, said: Sequence[ApprovalDecision], roles: RolesSettings) -> Message:
-    data = {**shown(approval, said), "may_approve": _named(roles, approval.role)}
-    return approval_message.message(approval.state, data)
-
-
-def _named(roles: RolesSettings, least: Role) -> list[str]:
-    """The groups and people that app.yaml gives this role or a higher one, as ids."""
-    of = {Role.OPERATOR: roles.operator, Role.APPROVER: roles.approver, Role.ADMIN: roles.admin}
-    able = [members for role, members in of.items() if role.reaches(least)]
-    return [group for each in able for group in each.groups] + [user for each in able for user in each.users]
+    groups, users = rule.may_decide(roles, approval.role)
+    return approval_message.message(approval.state, {**shown(approval, said), "may_approve": [*groups, *users]})

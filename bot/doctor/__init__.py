@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
-from bot.doctor import audit, broker, certificates, registry, slack
+from bot.doctor import approvals, audit, broker, certificates, registry, slack
 from bot.doctor.finding import Finding, Level, fine, problem
 from fleet.settings import Settings
 
@@ -21,6 +21,8 @@ async def examine(settings: Settings, now: Callable[[], datetime], *, slack_too:
     async for finding in registry.check(settings.database):
         yield finding
     for finding in audit.check(settings.audit):
+        yield finding
+    for finding in approvals.check(settings):
         yield finding
     async for finding in broker.check(settings.mqtt):
         yield finding

@@ -15,12 +15,22 @@ from rich.console import Console
 from sqlalchemy import text
 
 from bot import doctor, screen
-from bot.doctor import Finding, Level, audit, broker, registry, slack
+from bot.doctor import Finding, Level, approvals, audit, broker, registry, slack
 from bot.doctor.finding import fine, problem, warning
 from fleet.settings import AuditSettings, DatabaseSettings, MqttSettings, Settings
 from link import probe
 from sandbox.broker import free_port
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, GROUP_ONCALL, OPERATOR, RateLimits, Workspace
+from sandbox.workspace import (
+    APP_TOKEN,
+    APPROVER1,
+    APPROVER2,
+    BOT_TOKEN,
+    FLEET_OPS,
+    GROUP_ONCALL,
+    OPERATOR,
+    RateLimits,
+    Workspace,
+)
 from sandbox.workspace.ids import SCOPES
 from storage.db import Database
 from tests.brokers import embedded_broker, mosquitto_broker
@@ -284,6 +294,22 @@ def test_an_audit_without_a_key_or_a_place_for_its_head_is_warned_of(tmp_path: P
         assert list(audit.check(AuditSettings.model_validate(given)))[-1].level is Level.WARNING
 
 
+_APPROVERS = {"approver": {"users": [APPROVER1, APPROVER2]}}
+
+
+def test_too_few_people_for_a_policy_are_warned_of_unless_a_group_has_the_role() -> None:
+    policies = {"policies": [{"operation": "bulk.*", "approvals": 2}]}
+    few = settings_for(approvals=policies, roles={"approver": {"users": ["U1"]}, "operator": {"users": ["U2"]}})
+    [found] = approvals.check(few)
+    assert (found.level, "bulk.* needs 2 with the role approver" in found.said) == (Level.WARNING, True)
+    for enough in (
+        {"approver": {"users": ["U1"], "groups": ["S1"]}},
+        {"approver": {"users": ["U1"]}, "admin": {"users": ["U2"]}},
+    ):
+        [found] = approvals.check(settings_for(approvals=policies, roles=enough))
+        assert found.level is Level.FINE
+
+
 async def test_a_missing_token_is_named_and_the_rest_is_looked_at(tmp_path: Path, sqlite_url: str) -> None:
     file = tmp_path / "app.yaml"
     with embedded_broker() as running:
@@ -292,6 +318,7 @@ async def test_a_missing_token_is_named_and_the_rest_is_looked_at(tmp_path: Path
             "mqtt": {"port": running.port},
             "database": {"url": sqlite_url},
             "audit": _AUDIT,
+            "roles": _APPROVERS,
         }
         file.write_text(yaml.safe_dump(sections))
         said = io.StringIO()
@@ -314,6 +341,7 @@ async def test_everything_right_ends_with_code_0(tmp_path: Path, sqlite_url: str
                 "mqtt": {"port": running.port},
                 "database": {"url": sqlite_url},
                 "audit": _AUDIT,
+                "roles": _APPROVERS,
             }
             file.write_text(yaml.safe_dump(sections))
             said = io.StringIO()
