@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bench import registry
@@ -23,7 +23,7 @@ class NoBroker:
 
     connected = False
 
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish_many(self, messages: Sequence[Outgoing], may: object = None) -> list[Outcome]:
         return [Outcome(sent=False, reason="no broker")] * len(messages)
 
 
@@ -55,5 +55,6 @@ def new_run(db: Database, now: datetime, settings: Settings | None = None, publi
         "deliver": NoSlack(),
         "tell": NobodyToTell(),
         "jitter": lambda: 1.0,
+        "clock": lambda: datetime.now(UTC),
     }
     return Run(now=now, db=db, settings=chosen, replica="bench", topics=Topics(), **given)

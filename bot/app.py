@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import aiohttp
@@ -50,8 +50,10 @@ class Devices:
     def connected(self) -> bool:
         return self._connection.connected
 
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        return await self._publisher.publish_many(messages)
+    async def publish_many(
+        self, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None = None
+    ) -> list[Outcome]:
+        return await self._publisher.publish_many(messages, may)
 
 
 class Muster:
@@ -140,6 +142,7 @@ class Muster:
             deliver=self.delivery,
             tell=self.webhooks,
             jitter=random.random,
+            clock=self.now,
             authority=self.authority,
             manufacturers=self.manufacturers,
             revocation_file=self.revocation_file,

@@ -296,6 +296,50 @@ def tripped(row: Campaign, counts: Counts, rollout: Rollout) -> str | None:
     return f"{failed:,} of {tried:,} {who} failed{since} ({failed / tried:.1%}); at most {limit:.1%} may."
 
 
+class Candidate(Protocol):
+    """A planned device, with what the registry says of it now (None where it is gone)."""
+
+    @property
+    def status(self) -> DeviceStatus | None: ...
+    @property
+    def site(self) -> str: ...
+    @property
+    def site_now(self) -> str | None: ...
+    @property
+    def tries(self) -> int: ...
+    @property
+    def has_it(self) -> int: ...
+    @property
+    def elsewhere(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It is asked now."""
+
+
+def turn(kind: CampaignKind, device: Candidate, online: bool, rollout: Rollout) -> Go | Settle:
+    """Whether a device is asked, now that it is its turn: everything is looked at again."""
+    if device.status is None:
+        return Settle(TargetState.REMOVED, "It is not in the registry any more.")
+    if device.status not in LEGAL[kind]:
+        gone = device.status is DeviceStatus.DECOMMISSIONED
+        return Settle(TargetState.REMOVED if gone else TargetState.SKIPPED, f"its state is {device.status}")
+    if device.site_now != device.site:
+        return Settle(TargetState.SKIPPED, f"moved to {device.site_now or 'no site'}")
+    if device.has_it:
+        return Settle(TargetState.SKIPPED, "has it already")
+    if device.elsewhere:
+        return Settle(TargetState.SKIPPED, f"in campaign {device.elsewhere}")
+    if device.tries > rollout.retries + _UNSENT_MOST:
+        return Settle(TargetState.FAILED, "It could not be asked: every time it was called off.")
+    return Go() if online else Settle(TargetState.PARKED, "offline")
+
+
+_UNSENT_MOST = 5
+"""How often what is asked of a device may be called off before it was sent, beyond its retries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """Back to `planned`, to be sent anew."""

@@ -140,6 +140,25 @@ def _size(wave: str, devices: int) -> int:
     return max(given.of(devices) if given else devices, 1)
 
 
+def predicted(rollout: Rollout, sizes: Sequence[tuple[int, int]], answer: timedelta) -> timedelta:
+    """How long it takes if all goes well. `sizes`: of each wave its devices, and those of the site that has most of
+    them; `answer`: how long one device takes.
+    """
+    took = [_wave_takes(rollout, devices, at_one_site, answer) for devices, at_one_site in sizes]
+    between = sum((max(rollout.soak, rollout.every - each) for each in took[:-1]), timedelta(0))
+    return sum(took, timedelta(0)) + between
+
+
+def _wave_takes(rollout: Rollout, devices: int, at_one_site: int, answer: timedelta) -> timedelta:
+    budget = math.ceil(at_one_site / rollout.max_unavailable) if rollout.max_unavailable else 0
+    return answer + max(
+        rollout.stagger * max(at_one_site - 1, 0),
+        rollout.spacing * max(devices - 1, 0),
+        answer * max(math.ceil(devices / rollout.concurrency) - 1, 0),
+        answer * max(budget - 1, 0),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """From one time of the day to another, in the time of a place; over midnight where `until` is not later."""

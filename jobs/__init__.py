@@ -1,6 +1,7 @@
 """Work that happens by itself. Each job is one line in `ALL`; what devices say comes through `jobs.inbox`."""
 
 from jobs.approvals import remind_or_expire, start
+from jobs.campaigns import advance
 from jobs.certificates import expiry
 from jobs.decommissions import leave
 from jobs.delivery import send
@@ -42,6 +43,7 @@ ALL: tuple[Job, ...] = (
     start,
     windows,
     leave,
+    advance,
     post,
     tell,
     tidy,

@@ -11,7 +11,7 @@ from fleet.operation import OperationState
 from jobs.dispatch import BY_KIND
 from jobs.spec import Dispatch, Run, job
 from link.publish import Outgoing
-from storage import operations
+from storage import campaign_devices, fences, operations
 from storage.db import CLOCK, AnyRow
 
 log = structlog.get_logger(__name__)
@@ -30,25 +30,33 @@ async def send(run: Run) -> datetime | None:
             await dispatch.expired(run, session, over)
         connected = run.publish.connected
         claimed = await operations.claim(session, run.now, run.replica, until, _BATCH) if connected else ()
-        for dispatch, rows in _by_kind(claimed):
+        unwanted = await campaign_devices.unwanted(session, claimed)
+        for dispatch, rows in _by_kind([row for row in claimed if row.id not in unwanted]):
             messages |= await dispatch.messages(run, session, rows)
-        if unwanted := [row.id for row in claimed if row.id not in messages]:
-            await operations.close(session, unwanted, OperationState.CANCELLED, run.now)
+        if left_out := [row.id for row in claimed if row.id not in messages]:
+            await operations.close(session, left_out, OperationState.CANCELLED, run.now)
     if messages:
         await _send(run, [row for row in claimed if row.id in messages], messages)
     if not connected:
         return run.now + _BROKER_AWAY
     async with run.db.read() as session:
-        return await operations.next_due(session)
+        # Lifting the fence wakes this job: until then nothing is due.
+        return None if await fences.standing(session) else await operations.next_due(session)
 
 
 async def _send(run: Run, claimed: Sequence[AnyRow], messages: Mapping[str, Outgoing]) -> None:
-    outcomes = await run.publish.publish_many([messages[row.id] for row in claimed])
+    async def may() -> bool:
+        async with run.db.read() as session:
+            return await fences.standing(session) is None
+
+    outcomes = await run.publish.publish_many([messages[row.id] for row in claimed], may)
     sent = [row for row, outcome in zip(claimed, outcomes, strict=True) if outcome.sent]
     unsent = [row.id for row, outcome in zip(claimed, outcomes, strict=True) if not outcome.sent]
     async with run.db.begin(CLOCK) as session:
         if sent:
-            await operations.sent(session, [{"id": row.id, "attempt": row.attempt} for row in sent], run.now)
+            # Not the beginning of the run: what is timed from a send must not come too early.
+            left_at = run.clock()
+            await operations.sent(session, [{"id": row.id, "attempt": row.attempt} for row in sent], left_at)
             for dispatch, rows in _by_kind(sent):
                 await dispatch.sent(run, session, rows)
         if unsent:

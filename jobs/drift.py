@@ -14,7 +14,7 @@ from fleet.operation import OperationState
 from fleet.roles import MUSTER
 from fleet.settings import AlertSettings
 from jobs.spec import Run, job
-from storage import alert_devices, audit, drift, operations, schedule
+from storage import alert_devices, audit, drift, fences, operations, schedule
 from storage.db import CLOCK, AnyRow, wake
 from storage.schedule import SWEEP
 
@@ -29,8 +29,11 @@ async def sweep(run: Run) -> datetime | None:
     policy = run.settings.drift
     async with run.db.read() as session:
         due = await schedule.due_at(session, SWEEP, run.now)
+        stopped = await fences.standing(session)
     if due > run.now:
         return due
+    if stopped:
+        return None  # its pushes could not leave; it is due as soon as everything goes on
     mended, taken_up = await _close_mended(run), 0
     while True:
         async with run.db.begin(CLOCK) as session:

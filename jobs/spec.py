@@ -35,7 +35,11 @@ class Publish(Protocol):
     @property
     def connected(self) -> bool: ...
 
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]: ...
+    async def publish_many(
+        self, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None = None
+    ) -> list[Outcome]:
+        """One outcome for each. `may` is asked again and again: once it says no, no further message leaves."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,9 @@ class Tell(Protocol):
 class Run:
     """What a job gets. `jitter` gives a number from 0 to 1; `replica` is the name that claims are made in.
 
-    `authority` signs certificates; `manufacturers` are those whose devices may claim one. None where there are none.
-    `revocation_file` is where the broker reads what is revoked.
+    `now` is when the run began; `clock` tells the time after something that took long. `authority` signs certificates;
+    `manufacturers` are those whose devices may claim one. None where there are none. `revocation_file` is where the
+    broker reads what is revoked.
     """
 
     now: datetime
@@ -169,6 +174,7 @@ class Run:
     deliver: Deliver
     tell: Tell
     jitter: Callable[[], float]
+    clock: Callable[[], datetime]
     authority: Authority | None = None
     manufacturers: Manufacturers | None = None
     revocation_file: RevocationFile | None = None

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from jobs import moves, retags, states
+from fleet.campaign import CampaignKind
+from jobs import campaigns, moves, retags, states
 from jobs.spec import Run
 from storage.tables import Approval
 
@@ -28,5 +29,6 @@ BY_OPERATION: Mapping[str, Starter] = MappingProxyType(
         "bulk.resume": states.start,
         "bulk.retag": retags.start,
         "bulk.retag-undo": retags.undo,
+        **{kind.operation: campaigns.start for kind in CampaignKind},
     }
 )

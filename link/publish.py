@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from link.client import Connection
@@ -34,6 +34,8 @@ class Outcome:
 
 SENT = Outcome(sent=True)
 
+_ASK_EVERY = 0.2  # seconds
+
 
 class Publisher:
     """Publishes over one connection, at most `publish_concurrency` at a time whoever asks.
@@ -46,23 +48,29 @@ class Publisher:
         self._places = asyncio.Semaphore(connection.settings.publish_concurrency)
         self._timeout = connection.settings.publish_timeout.total_seconds()
 
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish_many(
+        self, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None = None
+    ) -> list[Outcome]:
         """One outcome for each message, in order. Never raises for a message, and never queues without a connection.
 
-        Gives up when the broker has confirmed nothing for `publish_timeout`.
+        Gives up when the broker has confirmed nothing for `publish_timeout`. `may` is asked before the first message
+        and then five times a second: once it says no, no further message leaves.
         """
         session = self._connection.session
         if session is None:
             why = Outcome(sent=False, reason=f"not connected: {self._connection.last_error}".removesuffix(": "))
             self._connection.stats.publish_failures += len(messages)
             return [why] * len(messages)
-        confirmations = await self._send(session, messages)
+        confirmations = await self._send(session, messages, may)
         if confirmations:
             await asyncio.wait(confirmations, timeout=self._timeout)
         return self._outcomes(confirmations, len(messages))
 
-    async def _send(self, session: Session, messages: Sequence[Outgoing]) -> list[asyncio.Future[str]]:
+    async def _send(
+        self, session: Session, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None
+    ) -> list[asyncio.Future[str]]:
         confirmations: list[asyncio.Future[str]] = []
+        clock, ask_at = asyncio.get_running_loop().time, 0.0
         for message in messages:
             try:
                 # Places free themselves when a confirmation arrives or the connection ends.
@@ -70,6 +78,11 @@ class Publisher:
                     await self._places.acquire()
             except TimeoutError:
                 break
+            if may and clock() >= ask_at:
+                if not await may():
+                    self._places.release()
+                    break
+                ask_at = clock() + _ASK_EVERY
             if message.timed:
                 self._connection.departures.note(message.timed, time.monotonic())
             confirmation = session.publish(message.topic, message.payload, message.retain)
@@ -87,7 +100,8 @@ class Publisher:
                 confirmation.set_result("the broker did not confirm in time")
             reason = confirmation.result()
             outcomes.append(Outcome(sent=False, reason=reason) if reason else SENT)
-        outcomes += [Outcome(sent=False, reason="not sent: the broker confirms nothing")] * (count - len(outcomes))
+        why = "not sent: everything is stopped, or the broker confirms nothing"
+        outcomes += [Outcome(sent=False, reason=why)] * (count - len(outcomes))
         stats = self._connection.stats
         sent = sum(outcome.sent for outcome in outcomes)
         stats.published += sent

@@ -4,6 +4,7 @@
 `already(params)`: a condition on `devices` under which a device has what the campaign brings, and is skipped.
 `succeeded(params)`: a condition on `campaign_devices`, `devices` and `operations` (which may be missing, so its NULLs
 count as false) that makes a device under way a success.
+`proven(params)`: the same kind of condition, looked at when a device's time is over: without an answer, but done.
 `order`: a column of `devices`, smallest first; None takes one device of each site and model in turn, online ones first.
 `needs_device`: an offline device cannot be done, and is parked.
 """
@@ -41,6 +42,7 @@ class Conditions:
     succeeded: Callable[[Params], ColumnElement[bool]]
     already: Callable[[Params], ColumnElement[bool]] = _never
     unfit: Callable[[Params], Unfit] = _all_fit
+    proven: Callable[[Params], ColumnElement[bool]] = _never
     order: ColumnElement[Any] | None = None
     needs_device: bool = True
 
@@ -108,7 +110,7 @@ def _still_needed(params: Params) -> Unfit:
 BY_KIND: Mapping[CampaignKind, Conditions] = MappingProxyType(
     {
         CampaignKind.CONFIG: Conditions(already=_runs, succeeded=_configured),
-        CampaignKind.RESTART: Conditions(succeeded=_restarted),
+        CampaignKind.RESTART: Conditions(succeeded=_restarted, proven=lambda _params: REBOOTED),
         CampaignKind.FIRMWARE: Conditions(already=_has_firmware, succeeded=_updated, unfit=_without_artefact),
         CampaignKind.ROTATE_CERTS: Conditions(
             succeeded=_renewed, unfit=_without_certificate, order=devices.c.certificate_not_after

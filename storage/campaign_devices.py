@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, Counts, TargetState
+from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, CampaignStatus, Counts, TargetState
 from fleet.operation import OperationState
 from storage import batch, operations
 from storage.campaign_conditions import BY_KIND
@@ -98,17 +99,25 @@ async def under_way_by_site(session: AsyncSession, row: Campaign) -> dict[str, i
     return dict((await session.execute(statement.group_by(_target.site))).all())
 
 
-async def lanes(session: AsyncSession, kind: CampaignKind, since: datetime) -> dict[str, tuple[datetime, bool]]:
-    """Per site, of all campaigns of a kind: when the last device was sent to, and whether one has not left yet.
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """When the `last` device of a site was sent to; `waits`: another one is about to be."""
 
-    `since`: what was settled before then was sent before then too. An answer may overtake our record of having sent,
-    and an operation may expire without one: then the moment at which it was settled is not too early.
+    last: datetime
+    waits: bool
+
+
+async def lanes(session: AsyncSession, kind: CampaignKind, since: datetime) -> dict[str, Lane]:
+    """The lane of each site, over all campaigns of a kind. `since`: what was settled before that was sent before it.
+
+    An answer may overtake our record of having sent, and an operation may expire without one, though it has perhaps
+    arrived: then the moment at which it was settled is late enough.
     """
     operation = operation_rows.c
     left = func.coalesce(operation.sent_at, operation.settled_at, _target.settled_at, _target.dispatched_at)
     waits = func.max(case((operation.state == OperationState.QUEUED, 1), else_=0))
-    sites: dict[str, tuple[datetime, bool]] = {}
-    for recent in (and_(_IS_UNDER_WAY), and_(_IS_SETTLED, _target.settled_at > since)):
+    sites: dict[str, Lane] = {}
+    for recent in (_IS_UNDER_WAY, and_(_IS_SETTLED, _target.settled_at > since)):
         statement = (
             select(_target.site, func.max(left), waits)
             .join(campaigns, campaigns.c.id == _target.campaign_id)
@@ -116,9 +125,9 @@ async def lanes(session: AsyncSession, kind: CampaignKind, since: datetime) -> d
             .where(campaigns.c.kind == kind, recent)
             .group_by(_target.site)
         )
-        for site, at, waiting in (await session.execute(statement)).all():
-            before, waited = sites.get(site, (at, False))
-            sites[site] = (max(before, at), waited or bool(waiting))
+        for site, last, waiting in (await session.execute(statement)).all():
+            before = sites.get(site, Lane(last, False))
+            sites[site] = Lane(max(before.last, last), before.waits or bool(waiting))
     return sites
 
 
@@ -176,6 +185,35 @@ async def plan_again(session: AsyncSession, row: Campaign, device_ids: Sequence[
     )
     asked = [each for each in await session.scalars(statement, {"given": batch.dump(device_ids)}) if each]
     await operations.close(session, asked, OperationState.EXPIRED, now)
+
+
+async def unwanted(session: AsyncSession, claimed: Sequence[AnyRow]) -> set[str]:
+    """Those of the claimed operations (id, campaign_id) that must not leave: their campaign was paused or ended, or
+    their device is gone, moved to another site, or in a state that takes no part. Looked at right before they are sent.
+    """
+    ids = [row.id for row in claimed if row.campaign_id]
+    if not ids:
+        return set()
+    illegal = [and_(campaigns.c.kind == kind, devices.c.status.not_in(legal)) for kind, legal in LEGAL.items()]
+    given = batch.texts(session)
+    statement = (
+        select(operation_rows.c.id)
+        .join(given, given.c.value == operation_rows.c.id)
+        .join(campaigns, campaigns.c.id == operation_rows.c.campaign_id)
+        .join(devices, devices.c.device_id == operation_rows.c.device_id)
+        .outerjoin(
+            campaign_devices,
+            and_(_target.campaign_id == campaigns.c.id, _target.device_id == operation_rows.c.device_id),
+        )
+        .where(
+            or_(
+                campaigns.c.status.not_in((CampaignStatus.RUNNING, CampaignStatus.SOAKING)),
+                devices.c.site != _target.site,
+                *illegal,
+            )
+        )
+    )
+    return set(await session.scalars(statement, {"given": batch.dump(ids)}))
 
 
 # ---- what came of it -------------------------------------------------------------------------------------------------
@@ -263,8 +301,8 @@ async def _gone(session: AsyncSession, row: Campaign, which: Any, now: datetime)
 async def overdue(session: AsyncSession, row: Campaign, now: datetime, limit: int) -> Sequence[AnyRow]:
     """Devices under way whose deadline has passed, the oldest first.
 
-    Columns: device_id, state, tries, due_at, heard_since (1 or 0), rebooted (1 or 0), unsent (1 or 0: what is asked
-    of it has not left yet).
+    Columns: device_id, state, tries, due_at, heard_since, proven, and unsent (what is asked of it has not left
+    yet), 1 or 0 each.
     """
     operation = operation_rows.c
     heard = devices.c.last_seen_at > func.coalesce(operation.sent_at, _target.dispatched_at)
@@ -275,7 +313,7 @@ async def overdue(session: AsyncSession, row: Campaign, now: datetime, limit: in
             _target.tries,
             _target.due_at,
             case((heard, 1), else_=0).label("heard_since"),
-            case((devices.c.boot_id != _target.boot_id, 1), else_=0).label("rebooted"),
+            case((BY_KIND[row.kind].proven(row.params), 1), else_=0).label("proven"),
             case((operation.state == OperationState.QUEUED, 1), else_=0).label("unsent"),
         )
         .outerjoin(devices, devices.c.device_id == _target.device_id)
@@ -379,18 +417,13 @@ async def _end(
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
-async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool] | None, cause: str | None) -> int:
-    """The unsuccessful ones are planned again, in the present wave. Returns how many.
-
-    `which`: a condition on `devices`, `cause`: what they said.
-    """
+async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]) -> int:
+    """The unsuccessful ones are planned again, in the present wave. `which`: a condition on `devices`. How many."""
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), *_meant(row, which))
+        .where(_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), _meant(row, which))
         .values(state=TargetState.PLANNED, wave=max(row.wave, 1), tries=0, settled_at=None, why="")
     )
-    if cause is not None:
-        statement = statement.where(_target.why == cause)
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
@@ -399,22 +432,20 @@ async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[boo
     statement = (
         update(campaign_devices)
         .where(_target.campaign_id == row.id, _target.state.in_((TargetState.PLANNED, TargetState.PARKED)))
-        .where(*_meant(row, which))
+        .where(_meant(row, which))
         .values(state=TargetState.SKIPPED, why=why, settled_at=now)
     )
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
-def _meant(row: Campaign, which: ColumnElement[bool] | None) -> tuple[ColumnElement[bool], ...]:
-    if which is None:
-        return ()
+def _meant(row: Campaign, which: ColumnElement[bool]) -> ColumnElement[bool]:
     mine = (
         select(_target.device_id)
         .join(devices, devices.c.device_id == _target.device_id)
         .where(_target.campaign_id == row.id, which)
         .correlate(None)
     )
-    return (_target.device_id.in_(mine),)
+    return _target.device_id.in_(mine)
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.approval import targets_sha256
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, TargetState
 from fleet.rollout import share, waves
 from fleet.selector import Selector, parse
@@ -128,11 +128,22 @@ def _chosen(
 
 
 async def digest(session: AsyncSession, campaign_id: str) -> str:
-    """The SHA-256 of the sorted ids of all that are not left out, joined by newlines: the approval is for these."""
-    statement = select(campaign_devices.c.device_id).where(
-        campaign_devices.c.campaign_id == campaign_id, campaign_devices.c.state != TargetState.SKIPPED
-    )
-    return hashlib.sha256("\n".join(sorted(await session.scalars(statement))).encode()).hexdigest()
+    """The digest of all that are not left out: the approval is for these."""
+    return targets_sha256(await device_ids(session, campaign_id))
+
+
+async def device_ids(session: AsyncSession, campaign_id: str) -> Sequence[str]:
+    """The ids of all that are not left out, sorted."""
+    return sorted(await session.scalars(select(campaign_devices.c.device_id).where(*_taken(campaign_id))))
+
+
+async def sites(session: AsyncSession, campaign_id: str) -> Sequence[str]:
+    """The sites of all that are not left out, sorted."""
+    return sorted(await session.scalars(select(campaign_devices.c.site).where(*_taken(campaign_id)).distinct()))
+
+
+def _taken(campaign_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (campaign_devices.c.campaign_id == campaign_id, campaign_devices.c.state != TargetState.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import MOVES, OVER, CampaignStatus, TargetState
-from fleet.errors import Refused, not_found
+from fleet.errors import BadInput, NotFound, Refused
 from fleet.rollout import Rollout
 from storage.db import AnyRow, wake
 from storage.tables import Campaign, campaign_devices, campaigns
@@ -34,19 +34,18 @@ async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
     wake(session, "campaigns")
 
 
-async def find(session: AsyncSession, campaign_id: str) -> Campaign | None:
-    """One campaign by its id or the end of it."""
-    statement = select(Campaign).where(campaigns.c.id.endswith(campaign_id, autoescape=True)).limit(2)
-    found = (await session.scalars(statement)).all()
-    return found[0] if len(found) == 1 else None
-
-
-async def get(session: AsyncSession, campaign_id: str) -> Campaign:
-    """One campaign by its id or the end of it. Raises NotFound."""
-    if len(campaign_id) >= 4 and (found := await find(session, campaign_id)):
+async def get(session: AsyncSession, name: str) -> Campaign:
+    """One campaign by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so."""
+    if found := await session.get(Campaign, name):
         return found
-    newest = await session.scalars(select(campaigns.c.id).order_by(campaigns.c.created_at.desc()).limit(50))
-    raise not_found("campaign", campaign_id, newest, "See them with /fleet bulk list.")
+    if len(name) >= 4:
+        ending = select(Campaign).where(campaigns.c.id.endswith(name.upper(), autoescape=True)).limit(2)
+        match (await session.scalars(ending)).all():
+            case [only]:
+                return only
+            case [_, _]:
+                raise BadInput(f"Several campaigns end in {name}. Write more of the id, from /fleet bulk list.")
+    raise NotFound(f"There is no campaign called {name}. They are all in /fleet bulk list.")
 
 
 async def recent(session: AsyncSession, limit: int) -> Sequence[Campaign]:
@@ -55,9 +54,10 @@ async def recent(session: AsyncSession, limit: int) -> Sequence[Campaign]:
     return (await session.scalars(newest)).all()
 
 
-async def open_ones(session: AsyncSession) -> Sequence[str]:
-    """The ids of the campaigns that the engine looks at, the oldest first."""
-    return (await session.scalars(select(campaigns.c.id).where(_OPEN).order_by(campaigns.c.id))).all()
+async def open_ones(session: AsyncSession) -> Sequence[AnyRow]:
+    """The campaigns that the engine looks at, the oldest first. Columns: id, status, due_at."""
+    statement = select(campaigns.c.id, campaigns.c.status, campaigns.c.due_at).where(_OPEN).order_by(campaigns.c.id)
+    return (await session.execute(statement)).all()
 
 
 async def take(session: AsyncSession, campaign_id: str) -> Campaign | None:

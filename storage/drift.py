@@ -17,7 +17,8 @@ from fleet.settings import DriftSettings
 from storage import batch, ids, operations
 from storage.columns import hours_since
 from storage.db import AnyRow, earliest, wake
-from storage.tables import DRIFTED, DriftCase, alert_devices, devices, drift_cases
+from storage.tables import DRIFTED, DriftCase, alert_devices, campaign_devices, devices, drift_cases
+from storage.tables.campaigns import UNDER_WAY
 
 _OPEN = text("resolved_at IS NULL")  # as the partial indexes have it
 _STILL = text(DRIFTED)
@@ -31,7 +32,8 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
 
     Columns: device_id, target_config_version, reported_config_version, last_seen_at, site, hours_since_seen (None if
     never heard), and case_id of an open case for a former target. The predicate stands as literal text, so that the
-    partial index serves it whatever the plan cache does; sorting comes after filtering.
+    partial index serves it whatever the plan cache does; sorting comes after filtering. A device that a campaign asks
+    just now is left to it.
     """
     return (
         select(
@@ -47,11 +49,18 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
         .where(
             _STILL,
             _FEW,
+            ~_asked_by_a_campaign(),
             or_(drift_cases.c.id.is_(None), drift_cases.c.target_version != devices.c.target_config_version),
         )
         .order_by(devices.c.last_seen_at.desc().nulls_last())
         .limit(limit)
     )
+
+
+def _asked_by_a_campaign() -> ColumnElement[bool]:
+    under_way = text(f"campaign_devices.{UNDER_WAY}")
+    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == devices.c.device_id, under_way)
+    return asked.exists()
 
 
 async def take_up(session: AsyncSession, found: Sequence[AnyRow], now: datetime, policy: DriftSettings, by: str) -> int:

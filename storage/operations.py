@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.operation import OperationKind, OperationState, sources
-from storage import batch
+from storage import batch, fences
 from storage.db import AnyRow, earliest, wake
 from storage.tables import operations
 
@@ -36,13 +36,14 @@ async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
 
 
 async def claim(session: AsyncSession, now: datetime, by: str, until: datetime, limit: int) -> Sequence[AnyRow]:
-    """Take up to `limit` due operations to send; others leave them.
+    """Take up to `limit` due operations to send, unless everything is stopped; others leave them.
 
     Columns: id, kind, device_id, version, params, campaign_id, attempt, requested_by, expires_at.
     """
     unclaimed = or_(operations.c.claimed_until.is_(None), operations.c.claimed_until <= now)
+    free = fences.none()  # in the claim itself: a fence that stands is never overtaken
     alive = or_(operations.c.expires_at.is_(None), operations.c.expires_at > now)
-    due = select(operations.c.id).where(_QUEUED, operations.c.due_at <= now, unclaimed, alive)
+    due = select(operations.c.id).where(_QUEUED, operations.c.due_at <= now, unclaimed, alive, free)
     picked = due.order_by(operations.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("picked")
     statement = (
         update(operations)

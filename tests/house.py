@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,11 @@ class FakePublish:
     sent: list[Outgoing] = field(default_factory=list)
     departures: Departures = field(default_factory=Departures)
 
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish_many(
+        self, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None = None
+    ) -> list[Outcome]:
+        if may and not await may():
+            return [Outcome(sent=False, reason="stopped")] * len(messages)
         if self.broken:
             return [Outcome(sent=False, reason="the connection was lost")] * len(messages)
         self.sent += messages
@@ -120,6 +124,7 @@ class House:
             self.deliver,
             self.tell,
             lambda: 1.0,
+            lambda: self.now,
             self.authority,
             self.manufacturers,
             self.revocation_file,

@@ -852,12 +852,129 @@ AUDIT = {
     "audit/head": _said("audit/head", seq=12_345, mac=_SHA, at=NOW),
 }
 
+_RULES = [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]]
+_PREVIEW = {
+    "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
+    "kind": "config",
+    "title": "Configuration 2026.2.0",
+    "selector": "site:oslo",
+    "targets": 1200,
+    "online": 1020,
+    "sites": [["oslo", 700], ["bergen", 500]],
+    "models": [["gw2", 1200]],
+    "firmwares": [["1.4.0", 1200]],
+    "statuses": [["active", 1200]],
+    "skipped": [["has it already", 12], ["in campaign ca-01KM3Z6T0000000000000ABCDEX", 3]],
+    "waves": [[1, 5], [2, 239]],
+    "sample": [["dev-1", "oslo", "gw2", HOSTILE]],
+    "takes_s": 3600.0,
+    "starts_at": None,
+    "expires_at": NOW + timedelta(hours=1),
+    "rollout": _RULES,
+    "now": NOW,
+}
+_FAILED = {"state": "rejected", "why": HOSTILE, "model": "gw9", "firmware": "1.4.0", "devices": 3, "example": "dev-7"}
+_CAMPAIGN = {
+    "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
+    "kind": "config",
+    "title": "Configuration 2026.2.0",
+    "selector": "site:oslo",
+    "status": "running",
+    "why": "",
+    "changed_by": "U0ANN",
+    "created_by": "U0OLGA",
+    "now": NOW,
+    "started_at": AGO[90],
+    "ended_at": None,
+    "due_at": NOW + timedelta(minutes=10),
+    "tail_until": NOW + timedelta(days=7),
+    "wave": 2,
+    "waves": 6,
+    "targets": 1200,
+    "settled": 400,
+    "bar": "██████░░░░░░░░░░░░░░",
+    "percent": 33,
+    "states": ["397 succeeded", "3 rejected", "600 planned", "200 offline"],
+    "succeeded": 397,
+    "failed": 3,
+    "parked": 200,
+    "rate": 132.0,
+    "eta": NOW + timedelta(minutes=44),
+    "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False},
+    "failures": [_FAILED],
+}
+_GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
+_CANARY = {"wave": 1, "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True}, "eta": None, "rate": 0.0}
+_OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
+_CHANGED = {
+    "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
+    "title": "Configuration 2026.2.0",
+    "what": "paused",
+    "status": "paused",
+    "under_way": 12,
+    "count": 0,
+    "which": "",
+}
+_FENCE = {
+    "put_by": "U0ANN",
+    "put_at": AGO[3],
+    "why": HOSTILE,
+    "now": NOW,
+    "held_back": 214,
+    "retained": 38,
+    "commands": 2,
+    "paused": [["ABCDEF", "Configuration 2026.2.0"]],
+}
+
+BULK = {
+    "bulk/preview": _said("bulk/preview", Button(text="Ask for approval", run="bulk ask ca-01"), **_PREVIEW),
+    "bulk/preview.later": _said("bulk/preview", **_PREVIEW | {"starts_at": NOW + timedelta(hours=8), "skipped": []}),
+    "bulk/campaign": _said("bulk/campaign", Button(text="Pause", run="bulk pause ca-01"), **_CAMPAIGN),
+    "bulk/campaign.paused": _said("bulk/campaign", **_CAMPAIGN | _GATED | _CANARY),
+    "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),
+    "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
+    "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),
+    "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
+    "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
+    "bulk/progress": _said("bulk/progress", **_CAMPAIGN),
+    "bulk/failures": _said("bulk/failures", **_CAMPAIGN),
+    "bulk/show": _said("bulk/show", **_CAMPAIGN, by_wave=[["–", "skipped", 12], [1, "succeeded", 5]], rollout=_RULES),
+    "bulk/show.as-a-file": _said(
+        "bulk/show", **_CAMPAIGN | _OVER, by_wave=[[1, "succeeded", 5]], rollout=_RULES, file=_FILE
+    ),
+    "bulk/list": _said(
+        "bulk/list",
+        rows=[["ABCDEF", "Configuration 2026.2.0", "running", "33%", 3, AGO[90]]],
+        now=NOW,
+        stopped_by="U0ANN",
+    ),
+    "bulk/list.none": _said("bulk/list", rows=[], now=NOW, stopped_by=None),
+    "bulk/changed": _said("bulk/changed", **_CHANGED),
+    **{
+        f"bulk/changed.{what}": _said("bulk/changed", **_CHANGED | {"what": what})
+        for what in ("resumed", "aborted", "discarded")
+    },
+    "bulk/changed.retried": _said("bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9"}),
+    "bulk/changed.excluded": _said(
+        "bulk/changed", **_CHANGED | {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running"}
+    ),
+    "bulk/stopped": _said(
+        "bulk/stopped", campaign_id="ca-01", title="Configuration 2026.2.0", why=_GATED["why"], by="U0OLGA"
+    ),
+    "bulk/stop_all": _said("bulk/stop_all", Button(text="Let it go on", run="bulk go-on"), **_FENCE),
+    "bulk/stop_all.nothing-under-way": _said(
+        "bulk/stop_all", **_FENCE | {"why": "", "held_back": 0, "retained": 0, "commands": 0, "paused": []}
+    ),
+    "bulk/go_on": _said("bulk/go_on", **_FENCE, lifted_by="U0BOB"),
+}
+
 SAMPLES: dict[str, Message] = {
     **PROBLEM,
     **HELP,
     **ALERT,
     **APPROVE,
     **AUDIT,
+    **BULK,
     **CONFIG,
     **DASHBOARD,
     **DEVICE,

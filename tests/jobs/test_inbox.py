@@ -89,7 +89,6 @@ async def test_of_telemetry_the_last_value_its_time_and_the_count_are_kept(house
         ("-dev/status", b'{"reported_config_version":"1"}', "bad device id"),
         ("dev-1/nonsense", b"{}", "unknown topic"),
         ("dev-9/status", b'{"reported_config_version":"1"}', "unknown device"),
-        ("dev-1/command/ack", b'{"operation_id":"op-1","status":"done"}', "unexpected message"),
     ],
 )
 async def test_what_cannot_be_taken_is_counted_and_stops_nothing(

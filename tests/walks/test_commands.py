@@ -52,6 +52,16 @@ TYPED = {
     "dashboard add wall https://example.com/d/1 group:north": ["is linked at the devices of `group:north`"],
     "dashboard list": ["wall", "`group:north`"],
     "dashboard remove wall": ["`wall` is no longer linked"],
+    "bulk config 2026.3.0 site:oslo": ["Nothing happens before it is approved.", "*By site*", "Ask for approval"],
+    "bulk restart site:oslo --stagger 10s": ["Restart of site:oslo", "Stagger at a site"],
+    "bulk list": ["*Campaigns*", "planned"],
+    **{
+        f"bulk {verb} 7QK2ZD": ["There is no campaign called 7QK2ZD"]
+        for verb in ("show", "ask", "pause", "resume", "abort", "retry", "top-up")
+    },
+    "bulk exclude 7QK2ZD model:gw9": ["There is no campaign called 7QK2ZD"],
+    "bulk stop-all": ["needs the role approver"],
+    "bulk go-on": ["needs the role approver"],
     "approve list": ["Nothing waits for approval."],
     "approve show 7QK2ZD": ["There is no request called 7QK2ZD"],
     "approve yes 7QK2ZD": ["There is no request called 7QK2ZD"],

@@ -1,0 +1,243 @@
+"""Doing one thing to many devices: planned and shown first, then approved, then done wave by wave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from commands.spec import Call, command
+from fleet.campaign import CampaignKind, CampaignStatus
+from fleet.errors import BadInput, Refused
+from fleet.message import Button, Message, Style
+from fleet.roles import Role
+from fleet.rollout import Rollout, part, predicted, share, window
+from fleet.selector import Selector, parse
+from storage import audit, campaign_plan, campaigns, configs, ids
+from storage.campaign_plan import Moment, Preview
+from storage.tables import Campaign
+
+_ANSWER = {CampaignKind.CONFIG: timedelta(seconds=5)}
+_RESTART_TAKES = timedelta(minutes=1)
+"""How long one device is thought to take, for the predicted duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What somebody wants to do to the devices that `which` means. `parent`: the campaign that it tops up."""
+
+    kind: CampaignKind
+    title: str
+    which: Selector
+    rollout: Rollout
+    params: dict[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    parent: str = ""
+
+
+def rollout_of(call: Call, **given: Any) -> Rollout:
+    """The rollout of the settings, changed by the flags that were given. Raises BadInput naming the flag."""
+    policy = call.settings.campaigns
+    chosen: dict[str, Any] = {
+        name: getattr(policy, name) for name in Rollout.model_fields if name in type(policy).model_fields
+    }
+    for name, value in given.items():
+        if value is None:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        match name:
+            case "max_failed":
+                chosen[name] = part(value, flag)
+            case "canary" if value not in ("", "none", "0") and share(value) is None:
+                chosen[name] = str(parse(value))  # a selector, or BadInput says what is wrong with it
+            case "canary" | "wave" | "last" if value in ("none", "0"):
+                chosen[name] = ""
+            case "wave" if share(value) is None:
+                raise BadInput(
+                    f"{flag} needs a number of devices or a percentage, like 200 or 20%, {value} is neither."
+                )
+            case "window":
+                window(value)
+                chosen[name] = value
+            case "concurrency" | "max_unavailable" if value < 1:
+                raise BadInput(f"{flag} needs a number of devices, at least 1.")
+            case _:
+                chosen[name] = value
+    return Rollout(**chosen)
+
+
+@command("bulk config", role=Role.OPERATOR, example="bulk config 2026.2.0 site:oslo --canary 5 --wave 20% --soak 10m")
+async def config(
+    call: Call,
+    version: str,
+    which: Selector,
+    *,
+    canary: str | None = None,
+    wave: str | None = None,
+    soak: timedelta | None = None,
+    max_failed: str | None = None,
+    concurrency: int | None = None,
+    max_unavailable: int | None = None,
+    stagger: timedelta | None = None,
+    window: str | None = None,
+    at: datetime | None = None,
+) -> Message:
+    """Push a configuration to many devices: canaries first, then wave by wave, with a gate behind each.
+
+    Shows what it would touch; nothing happens before somebody asks for approval and others agree. --canary is a number,
+    a percentage or a selector such as group:canary; --window 22:00-05:00 is in the time of each site.
+    """
+    async with call.db.read() as session:
+        await configs.get(session, version)
+    rollout = rollout_of(
+        call,
+        canary=canary,
+        wave=wave,
+        soak=soak,
+        max_failed=max_failed,
+        concurrency=concurrency,
+        max_unavailable=max_unavailable,
+        stagger=stagger,
+        window=window,
+    )
+    return await plan(
+        call, Draft(CampaignKind.CONFIG, f"Configuration {version}", which, rollout, {"version": version}, at)
+    )
+
+
+@command("bulk restart", role=Role.OPERATOR, example="bulk restart site:oslo --last group:gateways")
+async def restart(
+    call: Call,
+    which: Selector,
+    *,
+    last: str | None = None,
+    canary: str | None = None,
+    wave: str | None = None,
+    soak: timedelta | None = None,
+    max_failed: str | None = None,
+    concurrency: int | None = None,
+    max_unavailable: int | None = None,
+    stagger: timedelta | None = None,
+    window: str | None = None,
+    at: datetime | None = None,
+) -> Message:
+    """Restart many devices, never two of a site within the stagger (30s), those of --last after all others.
+
+    Each restart is verified by the boot that the device reports afterwards. Shows first what it would touch; nothing
+    happens before it is approved.
+    """
+    policy = call.settings.campaigns
+    chosen = policy.restart_stagger if stagger is None else stagger
+    behind = policy.restart_last if last is None else last
+    rollout = rollout_of(
+        call,
+        canary=canary,
+        wave=wave,
+        soak=soak,
+        max_failed=max_failed,
+        concurrency=concurrency,
+        max_unavailable=max_unavailable,
+        stagger=chosen,
+        window=window,
+        retries=0,  # whether a silent device has restarted, nobody knows: it is not told to twice
+        last=str(parse(behind)) if behind not in ("", "none") else "",
+    )
+    return await plan(call, Draft(CampaignKind.RESTART, f"Restart of {which}"[:200], which, rollout, {}, at))
+
+
+async def plan(call: Call, draft: Draft) -> Message:
+    """Freeze the targets of a campaign and show them. It is a draft: it ends by itself if nobody asks for approval.
+
+    Raises Refused if there is nothing to do.
+    """
+    if draft.at and draft.at <= call.now:
+        raise BadInput(f"--at {draft.at.isoformat(timespec='minutes')} has passed. Leave it out to begin at once.")
+    at = Moment(call.now, call.settings.drift.online_within)
+    async with call.db.begin() as session:
+        row_id = ids.new("ca", call.now)
+        row = {
+            "id": row_id,
+            "kind": draft.kind,
+            "title": draft.title[:256],
+            "status": CampaignStatus.PLANNED,
+            "selector": str(draft.which),
+            "params": draft.params,
+            "rollout": draft.rollout.model_dump(mode="json"),
+            "created_at": call.now,
+            "created_by": call.person.id,
+            "changed_by": call.person.id,
+            "channel": call.settings.slack.ops_channel,
+            "parent_id": draft.parent or None,
+            "start_at": draft.at,
+            "due_at": call.now + call.settings.campaigns.draft_expires,
+        }
+        await campaigns.add(session, row)
+        made = await campaigns.get(session, row_id)
+        await campaign_plan.freeze(session, made, draft.which, at, draft.parent)
+        shown = await campaign_plan.preview(session, made, at)
+        if made.targets == 0:
+            raise Refused(_nothing(draft.which, shown))
+        told = {"title": made.title, "selector": made.selector, "targets": made.targets}
+        await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
+    return preview(made, shown, call)
+
+
+def _nothing(which: Selector, shown: Preview) -> str:
+    if not shown.skipped:
+        return f"No device matches {which}. Nothing was planned; look with /fleet find {which}."
+    reasons = "; ".join(f"{count:,} × {why}" for why, count in shown.skipped)
+    return f"None of the devices that match {which} can take part: {reasons}. Nothing was planned."
+
+
+def preview(row: Campaign, shown: Preview, call: Call) -> Message:
+    """The blast radius, and what can be done with the plan."""
+    rollout = campaigns.rollout_of(row)
+    sizes = [(devices, at_one_site) for _, devices, at_one_site in shown.waves]
+    takes = predicted(rollout, sizes, _ANSWER.get(row.kind, _RESTART_TAKES))
+    pairs = {
+        name: [list(each) for each in getattr(shown, name)] for name in ("sites", "models", "firmwares", "statuses")
+    }
+    return Message(
+        template="bulk/preview",
+        data={
+            **pairs,
+            "campaign_id": row.id,
+            "kind": row.kind.value,
+            "title": row.title,
+            "selector": row.selector,
+            "targets": row.targets,
+            "online": shown.online,
+            "skipped": [list(each) for each in shown.skipped],
+            "waves": [[number, devices] for number, devices, _ in shown.waves],
+            "sample": [list(each) for each in shown.sample],
+            "takes_s": takes.total_seconds(),
+            "starts_at": row.start_at,
+            "expires_at": row.due_at,
+            "rollout": rules(rollout),
+            "now": call.now,
+        },
+        buttons=(
+            Button(text="Ask for approval", run=f"bulk ask {row.id}", style=Style.PRIMARY),
+            Button(text="Rehearse", run=f"bulk rehearse {row.id}"),
+            Button(text="All devices as a file", run=f"bulk show {row.id} --csv"),
+            Button(text="Discard", run=f"bulk abort {row.id}"),
+        ),
+    )
+
+
+def rules(rollout: Rollout) -> list[list[str]]:
+    """The rollout as pairs of a name and a value, for people."""
+    told = {
+        "Canary": rollout.canary or "none",
+        "Waves": rollout.wave or "all at once",
+        "Last": rollout.last,
+        "Soak": str(rollout.soak),
+        "Stagger at a site": str(rollout.stagger) if rollout.stagger else "",
+        "At once": f"{rollout.concurrency:,}",
+        "At once at a site": f"{rollout.max_unavailable:,}" if rollout.max_unavailable else "",
+        "A minute": f"{rollout.per_minute:,}" if rollout.per_minute else "",
+        "May fail": f"{rollout.max_failed:.1%}, canaries {rollout.canary_max_failed:.1%}",
+        "Window": rollout.window,
+        "Offline ones": f"waited for {rollout.tail}",
+    }
+    return [[name, value] for name, value in told.items() if value]

@@ -1,0 +1,323 @@
+"""Campaigns that are planned or under way: looked at, asked for, paused, ended, mended; and everything stopped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from commands.approve import asked
+from commands.bulk import Draft, plan, rules
+from commands.spec import Call, Rest, command
+from fleet.approval import IDS_KEPT, Plan
+from fleet.campaign import MOVES, RETRIABLE, CampaignStatus, tripped
+from fleet.campaign_message import buttons
+from fleet.errors import Refused
+from fleet.message import Button, File, Message, Style
+from fleet.roles import Role
+from fleet.selector import Selector, parse
+from storage import (
+    approvals,
+    audit,
+    campaign_devices,
+    campaign_news,
+    campaign_plan,
+    campaigns,
+    fences,
+    outbox,
+    selection,
+)
+from storage.db import Database, wake
+from storage.tables import Campaign, Fence
+
+_ALL = parse("all")
+_LISTED = 15
+_PAGE = 2000
+_COLUMNS = ("device_id", "state", "wave", "site", "model", "firmware", "tries", "dispatched_at", "settled_at", "why")
+_STARTER_GRACE = timedelta(hours=1)
+
+
+@command("bulk list", role=Role.VIEWER, example="bulk list")
+async def list_all(call: Call) -> Message:
+    """Campaigns: the open ones, then the newest of the others."""
+    async with call.db.read() as session:
+        found = await campaigns.recent(session, _LISTED)
+        facts = [await campaign_news.facts(session, each, call.now) for each in found]
+        fence = await fences.standing(session)
+    rows = [
+        [each.id[-6:], each.title, each.status.value, f"{fact['percent']}%", fact["failed"], each.created_at]
+        for each, fact in zip(found, facts, strict=True)
+    ]
+    shows = [Button(text=f"Show: {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:5]]
+    return Message(
+        template="bulk/list",
+        data={"rows": rows, "now": call.now, "stopped_by": fence.put_by if fence else None},
+        buttons=tuple(shows),
+    )
+
+
+@command("bulk show", role=Role.VIEWER, example="bulk show 7QK2ZD")
+async def show(call: Call, campaign: str, *, csv: bool = False) -> Message:
+    """One campaign: its waves, its rules, what failed. --csv sends every device with what came of it as a file."""
+    async with call.db.read() as session:
+        row = await campaigns.get(session, campaign)
+        said = await campaign_news.message(session, row, call.now)
+        waves = await campaigns.waves_of(session, row.id)
+    by_wave = [[each.wave or "–", each.state.value.replace("_", " "), each.devices] for each in waves]
+    data = {**said.data, "by_wave": by_wave, "rollout": rules(campaigns.rollout_of(row)), "status": row.status.value}
+    name = f"campaign-{row.id[-6:]}-{call.now:%Y%m%d-%H%M}.csv"
+    file = File(name, _COLUMNS, _devices(call.db, row.id)) if csv else None
+    draft = (Button(text="Ask for approval", run=f"bulk ask {row.id}", style=Style.PRIMARY),)
+    below = draft if row.status is CampaignStatus.PLANNED else said.buttons[:-1]
+    return Message(template="bulk/show", data=data, buttons=below, file=file)
+
+
+async def _devices(db: Database, campaign_id: str) -> AsyncIterator[Sequence[Sequence[object]]]:
+    after = ""
+    while True:
+        async with db.read() as session:
+            rows = await campaign_devices.page(session, campaign_id, after, _PAGE)
+        if not rows:
+            return
+        yield [[getattr(row, name) for name in _COLUMNS] for row in rows]
+        after = rows[-1].device_id
+
+
+@command("bulk ask", role=Role.OPERATOR, example="bulk ask 7QK2ZD")
+async def ask(call: Call, campaign: str) -> Message:
+    """Ask for approval of a planned campaign, exactly as it was shown. What needs nobody's approval begins."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        if row.status is not CampaignStatus.PLANNED:
+            raise Refused(f"Campaign {row.id[-6:]} is {row.status}: there is nothing to ask for. See /fleet bulk list.")
+        if row.due_at and row.due_at <= call.now:
+            raise Refused("This plan is too old: devices may have changed since. Plan it anew.")
+        approval = await approvals.ask(session, await _plan(session, row), call.person.id, call.now, call.settings)
+        ends = approval.expires_at + _STARTER_GRACE
+        await campaigns.move(
+            session, row, CampaignStatus.WAITING, call.person.id, call.now, approval_id=approval.id, due_at=ends
+        )
+    return asked(approval)
+
+
+async def _plan(session: AsyncSession, row: Campaign) -> Plan:
+    few = row.targets <= IDS_KEPT
+    return Plan(
+        operation=row.kind.operation,
+        title=row.title,
+        params={
+            **row.params,
+            "campaign": row.id,
+            "selector": row.selector,
+            "rollout": row.rollout,
+            "at": row.start_at.isoformat() if row.start_at else None,
+        },
+        device_ids=tuple(await campaign_plan.device_ids(session, row.id)) if few else (),
+        count=row.targets,
+        sites=tuple(await campaign_plan.sites(session, row.id)),
+        targets_sha256=row.targets_sha256,
+    )
+
+
+@command("bulk pause", role=Role.OPERATOR, example="bulk pause 7QK2ZD")
+async def pause(call: Call, campaign: str, why: Rest | None = None) -> Message:
+    """Send nothing more for now. What is under way finishes; what has not left yet is taken back."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        _refuse_unless(row, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING, what="paused")
+        ends = call.now + call.settings.campaigns.pause_expires
+        await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=why or "")
+        await campaign_devices.withdraw(session, row, call.now)
+        return await _changed(session, call, row, "paused")
+
+
+@command("bulk resume", role=Role.OPERATOR, example="bulk resume 7QK2ZD")
+async def resume(call: Call, campaign: str) -> Message:
+    """Go on. If a gate had stopped it, what failed so far is accepted, and counted anew from here."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        await _resume(session, call, row)
+        return await _changed(session, call, row, "resumed")
+
+
+async def _resume(session: AsyncSession, call: Call, row: Campaign) -> None:
+    _refuse_unless(row, CampaignStatus.PAUSED, what="resumed")
+    if row.wave == 0:
+        begins = max(row.start_at or call.now, call.now)
+        await campaigns.move(session, row, CampaignStatus.SCHEDULED, call.person.id, call.now, due_at=begins, why="")
+        return
+    counts = await campaign_devices.counts(session, row)
+    accepted: dict[str, Any] = {}
+    if tripped(row, counts, campaigns.rollout_of(row)):
+        accepted = {"forgiven": counts.tried, "forgiven_failed": counts.failed, "unproven_ok": row.wave}
+    await campaigns.move(
+        session, row, CampaignStatus.RUNNING, call.person.id, call.now, due_at=None, why="", **accepted
+    )
+
+
+@command("bulk abort", role=Role.OPERATOR, example="bulk abort 7QK2ZD")
+async def abort(call: Call, campaign: str, why: Rest | None = None) -> Message:
+    """End it. What is under way finishes, what devices have taken stays, and the others are left as they are.
+
+    A configuration that is at the broker for a device stays there: the device gets it when it connects.
+    """
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        by, now = call.person.id, call.now
+        if row.status is CampaignStatus.PLANNED:
+            await campaigns.move(session, row, CampaignStatus.EXPIRED, by, now, ended_at=now, why=why or "")
+            return await _changed(session, call, row, "discarded")
+        if row.status is CampaignStatus.WAITING:
+            raise Refused(
+                f"Campaign {row.id[-6:]} waits for approval. Whoever asked takes it back with "
+                f"/fleet approve cancel {(row.approval_id or '')[-6:]}, and approvers may reject it."
+            )
+        begun = (CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING, CampaignStatus.PAUSED)
+        _refuse_unless(row, *begun, what="aborted")
+        await campaigns.move(session, row, CampaignStatus.STOPPING, by, now, due_at=None, why=why or "")
+        await campaign_devices.withdraw(session, row, now)
+        await campaign_devices.cancel_rest(session, row, now)
+        return await _changed(session, call, row, "aborted")
+
+
+@command("bulk retry", role=Role.OPERATOR, example="bulk retry 7QK2ZD model:gw2")
+async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
+    """Try the devices again that failed, or those of them that a selector means. Nothing else is done again."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        _refuse_unless(row, *RETRIABLE, what="retried")
+        condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
+        again = await campaign_devices.retry(session, row, condition)
+        if not again:
+            raise Refused(f"No device of campaign {row.id[-6:]} that matches {which} has failed. Nothing was changed.")
+        fewer = {"forgiven": max(row.forgiven - again, 0), "forgiven_failed": max(row.forgiven_failed - again, 0)}
+        if row.ended_at is None:
+            await campaigns.change(session, row, **fewer)
+            wake(session, "campaigns")
+        else:
+            tail = call.now + campaigns.rollout_of(row).tail
+            anew = {"ended_at": None, "reported_at": None, "tail_until": tail, "wave_at": call.now, "why": ""}
+            await campaigns.move(session, row, CampaignStatus.RUNNING, call.person.id, call.now, **anew, **fewer)
+        return await _changed(session, call, row, "retried", again, str(which))
+
+
+@command("bulk exclude", role=Role.OPERATOR, example="bulk exclude 7QK2ZD --go-on model:gw9")
+async def exclude(call: Call, campaign: str, which: Selector, *, go_on: bool = False) -> Message:
+    """Leave out devices that have not had their turn; --go-on resumes a paused campaign without them."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        if row.status is CampaignStatus.WAITING:
+            raise Refused("It waits for approval exactly as it is. Take the request back first, and plan it anew.")
+        if row.ended_at is not None or row.status is CampaignStatus.STOPPING:
+            raise Refused(f"Campaign {row.id[-6:]} is {row.status}: nothing is left to be excluded.")
+        condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
+        why = f"excluded: {which}"
+        left_out = await campaign_devices.exclude(session, row, condition, why, call.now)
+        if row.status is CampaignStatus.PLANNED:
+            digest = await campaign_plan.digest(session, row.id)
+            await campaigns.change(session, row, targets=row.targets - left_out, targets_sha256=digest)
+        if go_on and row.status is CampaignStatus.PAUSED:
+            await _resume(session, call, row)
+        return await _changed(session, call, row, "excluded", left_out, str(which))
+
+
+@command("bulk top-up", role=Role.OPERATOR, example="bulk top-up 7QK2ZD")
+async def top_up(call: Call, campaign: str) -> Message:
+    """Plan the same for devices that match its selector by now and are not in it: a campaign of its own to approve."""
+    async with call.db.read() as session:
+        row = await campaigns.get(session, campaign)
+    rollout = campaigns.rollout_of(row).model_copy(update={"canary": ""})
+    title = f"{row.title} (top-up)"
+    return await plan(call, Draft(row.kind, title, parse(row.selector), rollout, dict(row.params), None, row.id))
+
+
+@command("bulk stop-all", role=Role.APPROVER, example="bulk stop-all the new firmware bricks gateways")
+async def stop_all(call: Call, why: Rest | None = None) -> Message:
+    """Stop everything that is sent to any device, by every replica, drift pushes included; campaigns are paused.
+
+    Within a second nothing leaves any more. What is at the broker already cannot be taken back, and is counted.
+    """
+    async with call.db.begin() as session:
+        fence = await fences.put(session, call.person.id, why or "", call.now)
+        paused = await _pause_all(session, call, fence.why)
+        there = await fences.out_there(session)
+        data = _fence(fence, call) | {"paused": [[each.id[-6:], each.title] for each in paused]}
+        data |= {"retained": there.retained, "commands": there.commands, "held_back": there.held_back}
+        said = Message(
+            template="bulk/stop_all",
+            data=data,
+            buttons=(
+                Button(text="Let it go on", run="bulk go-on", confirm="Everything that waits is sent then."),
+                Button(text="Campaigns", run="bulk list"),
+            ),
+        )
+        await outbox.put(
+            session, {f"fence:{fence.id}": said}, call.settings.slack.ops_channel, call.now, outbox.ESCALATION
+        )
+        told = {"why": fence.why, "retained": there.retained, "commands": there.commands, "held_back": there.held_back}
+        await audit.add(session, call.now, call.person.id, "fence.put", fence.id, told)
+    return said
+
+
+async def _pause_all(session: AsyncSession, call: Call, why: str) -> list[Campaign]:
+    paused = []
+    for each in await campaigns.open_ones(session):
+        if CampaignStatus.PAUSED not in MOVES[each.status]:
+            continue
+        row = await campaigns.get(session, each.id)
+        ends = call.now + call.settings.campaigns.pause_expires
+        reason = f"Everything was stopped. {why}".strip()
+        await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=reason)
+        await campaign_devices.withdraw(session, row, call.now)
+        await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
+        paused.append(row)
+    return paused
+
+
+@command("bulk go-on", role=Role.APPROVER, example="bulk go-on")
+async def go_on(call: Call) -> Message:
+    """End a stop-all: what waited is sent. Campaigns stay paused until somebody resumes each."""
+    async with call.db.begin() as session:
+        fence = await fences.lift(session, call.person.id, call.now)
+        there = await fences.out_there(session)
+        data = _fence(fence, call) | {"held_back": there.held_back, "lifted_by": call.person.id}
+        said = Message(template="bulk/go_on", data=data, buttons=(Button(text="Campaigns", run="bulk list"),))
+        channel = call.settings.slack.ops_channel
+        await outbox.put(session, {f"fence:{fence.id}:lifted": said}, channel, call.now, outbox.ESCALATION)
+        await audit.add(session, call.now, call.person.id, "fence.lifted", fence.id, {"held_back": there.held_back})
+    return said
+
+
+def _fence(fence: Fence, call: Call) -> dict[str, Any]:
+    return {"put_by": fence.put_by, "put_at": fence.put_at, "why": fence.why, "now": call.now}
+
+
+def _refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:
+    if row.status not in legal:
+        who = f"<@{row.changed_by}>" if row.changed_by[:1] in ("U", "W") else row.changed_by or "nobody"
+        raise Refused(
+            f"Campaign {row.id[-6:]} is {row.status} (last changed by {who}), so it cannot be {what}. "
+            "See it with /fleet bulk show."
+        )
+
+
+async def _changed(
+    session: AsyncSession, call: Call, row: Campaign, what: str, count: int = 0, which: str = ""
+) -> Message:
+    """What was done, for the person, the audit and everybody who looks at the live message."""
+    told = {"devices": count, "which": which, "why": row.why}
+    await audit.add(session, call.now, call.person.id, f"campaign.{what}", row.id, told)
+    await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
+    counts = await campaign_devices.counts(session, row)
+    data = {
+        "campaign_id": row.id,
+        "title": row.title,
+        "what": what,
+        "status": row.status.value,
+        "under_way": counts.under_way,
+        "count": count,
+        "which": which,
+    }
+    return Message(template="bulk/changed", data=data, buttons=buttons(row.status, row.id, ())[-1:])

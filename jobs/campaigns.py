@@ -1,0 +1,179 @@
+"""Campaigns under way: each open one is looked at again and again, and brought one step further.
+
+A look is one transaction: what came of the devices is read from what was asked of them, the rule says what follows
+(`fleet.campaign.next_step`), and that is written. So a process that dies costs nothing, and replicas take turns.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.approval import ApprovalState
+from fleet.campaign import (
+    Again,
+    CampaignStatus,
+    Dispatch,
+    Finish,
+    GiveUpParked,
+    Pause,
+    Soak,
+    StartWave,
+    Stop,
+    TargetState,
+    Wait,
+    next_step,
+    overdue,
+)
+from fleet.errors import Refused
+from fleet.roles import MUSTER
+from fleet.rollout import frozen_until
+from jobs import campaign_turns
+from jobs.spec import Run, job
+from storage import audit, campaign_devices, campaign_news, campaign_plan, campaigns, fences
+from storage.db import CLOCK
+from storage.tables import Approval, Campaign
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 1000
+_AT_WORK = (CampaignStatus.RUNNING, CampaignStatus.SOAKING, CampaignStatus.PAUSED, CampaignStatus.STOPPING)
+
+
+@job("campaigns", every=timedelta(seconds=15), woken_by=("campaigns", "approvals"))
+async def advance(run: Run) -> datetime | None:
+    """Bring every open campaign as far as its devices, its gates and the time allow."""
+    async with run.db.read() as session:
+        waiting = await campaigns.open_ones(session)
+    looks: list[datetime | None] = []
+    for each in waiting:
+        if each.status in (CampaignStatus.PLANNED, CampaignStatus.SCHEDULED) and each.due_at and each.due_at > run.now:
+            looks.append(each.due_at)
+            continue
+        async with run.db.begin(CLOCK) as session:
+            row = await campaigns.take(session, each.id)
+            looks.append(await _look(run, session, row) if row and row.ended_at is None else None)
+    return min((look for look in looks if look), default=None)
+
+
+async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | None:
+    """One step of one campaign. Returns when to look again if nothing happens before."""
+    if row.status is CampaignStatus.WAITING:
+        return await _asked_for(run, session, row)
+    rollout, stopped = campaigns.rollout_of(row), await fences.standing(session)
+    moved = 0
+    if row.status in _AT_WORK:
+        moved = await campaign_devices.follow(session, row, run.now, rollout.verify_within)
+        if not stopped:
+            moved += await _overdue(run, session, row)
+        if row.status in (CampaignStatus.RUNNING, CampaignStatus.SOAKING) and (row.tail_at or run.now) <= run.now:
+            moved += await campaign_devices.look_at_parked(session, row, run.now)
+            await campaigns.change(session, row, tail_at=run.now + run.settings.campaigns.look_every)
+    counts = await campaign_devices.counts(session, row)
+    freezes = [(each.since, each.until) for each in run.settings.campaigns.freezes]
+    step = next_step(row, counts, run.now, rollout, frozen_until(freezes, run.now))
+    if stopped and isinstance(step, Dispatch | StartWave):
+        step = Wait()
+    if isinstance(step, Dispatch):
+        turns = await campaign_turns.take(run, session, row, step.devices)
+        moved += turns.moved
+        look: datetime | None = run.now if turns.moved else turns.again_at
+    else:
+        look = await _do(run, session, row, step)
+        moved += not isinstance(step, Wait)
+    at_once = not isinstance(step, Dispatch | Wait)
+    told = await campaign_news.tell(session, row, run.now, run.settings, changed=bool(moved), at_once=at_once)
+    devices_due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not stopped else None
+    tail = row.tail_at if counts.parked and row.status in (CampaignStatus.RUNNING, CampaignStatus.SOAKING) else None
+    return min((each for each in (look, told, devices_due, tail) if each), default=None)
+
+
+async def _do(run: Run, session: AsyncSession, row: Campaign, step: object) -> datetime | None:
+    """Write a step, but for sending. Returns when to look again: at once after a change."""
+    by, now, policy = MUSTER.id, run.now, run.settings.campaigns
+    match step:
+        case Wait(until=until):
+            return until
+        case StartWave(number=number):
+            began: dict[str, object] = {"wave": number, "wave_at": now, "due_at": None, "forgiven": 0}
+            began |= {"forgiven_failed": 0, "why": ""}
+            if number == 1:
+                began |= {"started_at": now, "tail_until": now + campaigns.rollout_of(row).tail}
+            await campaigns.move(session, row, CampaignStatus.RUNNING, by, now, **began)
+            await audit.add(session, now, by, "campaign.wave", row.id, {"wave": number})
+        case Soak(until=until):
+            await campaigns.move(session, row, CampaignStatus.SOAKING, by, now, due_at=until)
+        case Pause(why=why):
+            ends = now + policy.pause_expires
+            await campaigns.move(session, row, CampaignStatus.PAUSED, by, now, due_at=ends, why=why)
+            await campaign_devices.withdraw(session, row, now)
+            await audit.add(session, now, by, "campaign.paused", row.id, {"why": why})
+            await campaign_news.call(session, row, now, run.settings)
+            log.warning("a campaign was paused by its gate", campaign=row.id, why=why)
+        case Stop(why=why):
+            await campaigns.move(session, row, CampaignStatus.STOPPING, by, now, due_at=None, why=why)
+            await campaign_devices.withdraw(session, row, now)
+            await audit.add(session, now, by, "campaign.aborted", row.id, {"why": why})
+        case GiveUpParked():
+            await campaign_devices.give_up_parked(session, row, now)
+        case Finish(status=status):
+            if status is CampaignStatus.ABORTED:
+                await campaign_devices.cancel_rest(session, row, now)
+            await campaigns.move(session, row, status, by, now, ended_at=now, due_at=None)
+            await audit.add(session, now, by, "campaign.ended", row.id, {"status": status.value})
+            log.info("a campaign ended", campaign=row.id, status=status.value)
+    return now
+
+
+async def _asked_for(run: Run, session: AsyncSession, row: Campaign) -> datetime | None:
+    """It waits for approval; what became of that?"""
+    approval = await session.get(Approval, row.approval_id)
+    over = {
+        ApprovalState.REJECTED: CampaignStatus.REJECTED,
+        ApprovalState.EXPIRED: CampaignStatus.EXPIRED,
+        ApprovalState.CANCELLED: CampaignStatus.EXPIRED,
+        ApprovalState.FAILED: CampaignStatus.FAILED,
+    }
+    if approval is None or approval.state not in over:
+        return row.due_at
+    why = approval.reason or approval.error
+    to = over[approval.state]
+    await campaigns.move(session, row, to, approval.ended_by or MUSTER.id, run.now, ended_at=run.now, why=why)
+    return None
+
+
+async def _overdue(run: Run, session: AsyncSession, row: Campaign) -> int:
+    """Devices whose time to answer, or to prove it, is over."""
+    rollout, settled, again, later = campaigns.rollout_of(row), [], [], []
+    found = await campaign_devices.overdue(session, row, run.now, _BATCH)
+    for each in found:
+        if each.unsent:
+            later.append(each.device_id)
+            continue
+        if each.proven:
+            settled.append({"device_id": each.device_id, "state": TargetState.SUCCEEDED.value, "why": ""})
+            continue
+        outcome = overdue(each.state, each.tries, bool(each.heard_since), rollout)
+        if isinstance(outcome, Again):
+            again.append(each.device_id)
+        else:
+            settled.append({"device_id": each.device_id, "state": outcome.state.value, "why": outcome.why})
+    await campaign_devices.settle(session, row, settled, run.now)
+    await campaign_devices.plan_again(session, row, again, run.now)
+    if later:
+        await campaign_devices.put_off(session, row, later, run.now + rollout.answer_within)
+    return len(settled) + len(again)
+
+
+async def start(run: Run, session: AsyncSession, approval: Approval) -> None:
+    """The approval of a campaign is complete: it begins, if its targets are those that were approved."""
+    row = await campaigns.get(session, str(approval.params["campaign"]))
+    if await campaign_plan.digest(session, row.id) != approval.targets_sha256:
+        raise Refused(f"The devices of campaign {row.id[-6:]} are not those that were approved. Plan it anew.")
+    begins = max(row.start_at or run.now, run.now)
+    by = approval.ended_by or approval.requested_by
+    await campaigns.move(session, row, CampaignStatus.SCHEDULED, by, run.now, due_at=begins)
+    await audit.add(session, run.now, by, "campaign.scheduled", row.id, {"at": begins.isoformat()})
+    await campaign_news.open_message(session, row, run.now, run.settings)

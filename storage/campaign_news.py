@@ -1,0 +1,150 @@
+"""What Slack shows of a campaign: one live message, edited in place, and a word in its thread for people."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet import campaign_message as shown
+from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
+from fleet.message import Message
+from fleet.rollout import Rollout
+from fleet.settings import Settings
+from storage import campaign_devices, campaigns, outbox
+from storage.tables import Campaign
+from storage.tables import campaign_devices as targets
+from storage.tables.campaigns import SETTLED
+
+_GROUPS = 5
+_LATELY = timedelta(minutes=5)
+_SILENT = (CampaignStatus.PLANNED, CampaignStatus.WAITING)
+
+
+async def open_message(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> None:
+    """Post it: the campaign is going to begin."""
+    said = {campaigns.message_key(row.id): await message(session, row, now)}
+    await outbox.put(session, said, row.channel or settings.slack.ops_channel, now)
+
+
+async def tell(
+    session: AsyncSession, row: Campaign, now: datetime, settings: Settings, *, changed: bool, at_once: bool = False
+) -> datetime | None:
+    """Edit it: at once, or with all that changes until `campaigns.edit_every` has passed. Returns when that is."""
+    if row.status in _SILENT:
+        return None
+    due = row.told_at
+    if at_once:
+        due = now
+    elif changed and due is None:
+        due = now + settings.campaigns.edit_every
+    if due is not None and due <= now:
+        await outbox.revise(session, {campaigns.message_key(row.id): await message(session, row, now)}, now)
+        due = None
+    if due != row.told_at:
+        await campaigns.change(session, row, told_at=due)
+    return due
+
+
+async def call(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> None:
+    """It stands still and needs a person: said in the thread of its message, where an edit would call nobody."""
+    key = campaigns.message_key(row.id)
+    data = {"campaign_id": row.id, "title": row.title, "why": row.why, "by": row.created_by}
+    said = {f"{key}:paused:{int(now.timestamp())}": Message(template="bulk/stopped", data=data)}
+    channel = row.channel or settings.slack.ops_channel
+    await outbox.put(session, said, channel, now, outbox.ESCALATION, thread_key=key)
+
+
+async def message(session: AsyncSession, row: Campaign, now: datetime) -> Message:
+    """As it should read now."""
+    failures = await campaign_devices.failures(session, row.id, _GROUPS)
+    groups = [
+        {
+            "state": each.state.value,
+            "why": each.why,
+            "model": each.model,
+            "firmware": each.firmware,
+            "devices": each.devices,
+            "example": each.example,
+        }
+        for each in failures
+    ]
+    return shown.message(row.status, await facts(session, row, now), groups)
+
+
+async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:
+    """The campaign as templates know it."""
+    rollout, tally = campaigns.rollout_of(row), await campaigns.tally(session, row.id)
+    done = shown.settled(tally) - tally.get(TargetState.SKIPPED, 0)
+    left_out = tally.get(TargetState.SKIPPED, 0)
+    of = max(sum(tally.values()) - left_out, 0)
+    rate = await _rate(session, row, now)
+    return {
+        "campaign_id": row.id,
+        "kind": row.kind.value,
+        "title": row.title,
+        "selector": row.selector,
+        "why": row.why,
+        "changed_by": row.changed_by,
+        "created_by": row.created_by,
+        "now": now,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "due_at": row.due_at,
+        "tail_until": row.tail_until,
+        "wave": row.wave,
+        "waves": row.waves,
+        "targets": of,
+        "settled": done,
+        "bar": shown.bar(done, of),
+        "percent": 100 * done // of if of else 100,
+        "states": [f"{tally[state]:,} {_said(state)}" for state in TargetState if tally.get(state)],
+        "succeeded": tally.get(TargetState.SUCCEEDED, 0),
+        "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
+        "parked": tally.get(TargetState.PARKED, 0),
+        "rate": rate,
+        "eta": _eta(row, rollout, tally, rate, now),
+        "gate": await _gate(session, row, rollout),
+    }
+
+
+def _said(state: TargetState) -> str:
+    return "offline" if state is TargetState.PARKED else state.value.replace("_", " ")
+
+
+async def _rate(session: AsyncSession, row: Campaign, now: datetime) -> float:
+    """Devices settled a minute, lately."""
+    if row.started_at is None or row.status in OVER:
+        return 0.0
+    since = max(now - _LATELY, row.started_at)
+    settled = targets.c.settled_at
+    literal = text(f"campaign_devices.{SETTLED}")
+    tried = targets.c.state.in_((TargetState.SUCCEEDED, *UNSUCCESSFUL))
+    statement = select(func.count()).where(literal, settled > since, targets.c.campaign_id == row.id, tried)
+    minutes = max((now - since).total_seconds(), 1.0) / 60
+    return (await session.scalar(statement) or 0) / minutes
+
+
+def _eta(row: Campaign, rollout: Rollout, tally: dict[TargetState, int], rate: float, now: datetime) -> datetime | None:
+    """When it may be over, if it goes on as lately; the offline ones are not in it."""
+    running = (CampaignStatus.RUNNING, CampaignStatus.SOAKING)
+    left = sum(tally.get(s, 0) for s in (TargetState.PLANNED, TargetState.DISPATCHED, TargetState.VERIFYING))
+    if row.status not in running or not rate or not left:
+        return None
+    return now + timedelta(minutes=left / rate) + (row.waves - row.wave) * rollout.soak
+
+
+async def _gate(session: AsyncSession, row: Campaign, rollout: Rollout) -> dict[str, Any] | None:
+    """The gate of the present wave, with its denominator."""
+    if row.wave < 1:
+        return None
+    counts = await campaign_devices.counts(session, row)
+    canary = row.wave == 1 and bool(rollout.canary)
+    return {
+        "failed": counts.failed,
+        "tried": counts.tried,
+        "limit": rollout.canary_max_failed if canary else rollout.max_failed,
+        "canary": canary,
+    }

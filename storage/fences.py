@@ -1,0 +1,80 @@
+"""Stop-all: while a fence stands, no replica sends anything to any device. A row, looked at before every send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.errors import Refused
+from fleet.operation import OperationKind
+from storage import ids
+from storage.db import wake
+from storage.schedule import SWEEP
+from storage.tables import Fence, fences, operations
+
+_STANDING = text("fences.lifted_at IS NULL")  # as the partial indexes have them
+_SENT = text("operations.state = 'sent'")
+_QUEUED = text("operations.state = 'queued'")
+
+RETAINED = (OperationKind.CONFIG, OperationKind.FIRMWARE)
+"""What the broker keeps, and gives to a device whenever it connects."""
+
+
+def none() -> ColumnElement[bool]:
+    """The condition that nothing is stopped, for the statement that claims what is sent."""
+    return ~select(fences.c.id).where(_STANDING).exists()
+
+
+async def standing(session: AsyncSession) -> Fence | None:
+    return (await session.scalars(select(Fence).where(_STANDING).limit(1))).first()
+
+
+async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:
+    """Stop everything. Raises Refused if it is stopped already, naming by whom."""
+    if before := await standing(session):
+        raise _already(before)
+    fence = Fence(id=ids.new("fe", now), put_by=by, put_at=now, why=why)
+    session.add(fence)
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise Refused("Somebody else stopped everything in this very moment.") from None
+    return fence
+
+
+def _already(fence: Fence) -> Refused:
+    who = f"<@{fence.put_by}>" if fence.put_by[:1] in ("U", "W") else fence.put_by
+    return Refused(f"{who} has stopped everything already. /fleet bulk go-on ends that.")
+
+
+async def lift(session: AsyncSession, by: str, now: datetime) -> Fence:
+    """Let it go on. Raises Refused if nothing is stopped."""
+    if (fence := await standing(session)) is None:
+        raise Refused("Nothing is stopped, so there is nothing to let go on.")
+    statement = update(fences).where(fences.c.id == fence.id, _STANDING).values(lifted_by=by, lifted_at=now)
+    await session.execute(statement)
+    wake(session, "operations", "campaigns", SWEEP)
+    return fence
+
+
+@dataclass(frozen=True, slots=True)
+class OutThere:
+    """What no fence reaches any more, and what it holds back."""
+
+    retained: int
+    """Orders at the broker that a device has not answered: it gets them when it connects."""
+    commands: int
+    """Commands that have left, and may still be under way to a device."""
+    held_back: int
+
+
+async def out_there(session: AsyncSession) -> OutThere:
+    by_kind = select(operations.c.kind, func.count()).where(_SENT).group_by(operations.c.kind)
+    sent: dict[OperationKind, int] = dict((await session.execute(by_kind)).all())
+    retained = sum(count for kind, count in sent.items() if kind in RETAINED)
+    queued = await session.scalar(select(func.count()).select_from(operations).where(_QUEUED)) or 0
+    return OutThere(retained, sum(sent.values()) - retained, queued)

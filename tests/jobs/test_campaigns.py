@@ -1,0 +1,306 @@
+"""Campaigns on real rows: waves, gates, offline devices, people who pause, retry and stop; the test turns the clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from commands import bulk, campaign
+from commands.spec import Call
+from fleet.campaign import CampaignStatus, TargetState
+from fleet.errors import Refused
+from fleet.lifecycle import DeviceStatus
+from fleet.message import Message
+from fleet.roles import Person, Role
+from fleet.selector import parse
+from fleet.settings import Settings
+from storage import campaigns, schedule
+from storage.db import Database
+from storage.tables import Campaign, campaign_devices, devices, operations
+from tests import build
+from tests.build import NEW, OLD
+from tests.conftest import settings_for
+from tests.house import House
+
+OLGA = Person("U0OLGA", Role.ADMIN)
+NOBODY_NEEDED = {"policies": [{"operation": "*", "approvals": 0}]}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for(
+        approvals=NOBODY_NEEDED, campaigns={"canary": "2", "wave": "50%", "soak": "1m", "ack_within": "2m"}
+    )
+
+
+@pytest.fixture
+def house(db: Database, settings: Settings, now: datetime) -> House:
+    return House(db, settings, now)
+
+
+def call(house: House, person: Person = OLGA) -> Call:
+    return Call(person, "C0FLEETOPS", house.now, house.db, house.settings)
+
+
+async def a_fleet(house: House, count: int, **columns: Any) -> list[str]:
+    """Online devices on OLD at three sites in turn, which should run OLD."""
+    sites = ("bergen", "oslo", "trondheim")
+    old = {"target_config_version": OLD, "reported_config_version": OLD, "last_seen_at": house.now}
+    rows = [
+        build.device(f"dev-{number:02}", house.now, **{"site": sites[number % 3], **old, **columns})
+        for number in range(count)
+    ]
+    await build.fleet(house.db, house.now, rows)
+    return [row["device_id"] for row in rows]
+
+
+def named(message: Message) -> str:
+    return str(message.data["campaign_id"])
+
+
+async def begun(house: House, which: str = "all", **flags: Any) -> str:
+    """A config campaign to NEW, planned, asked for, and looked at for the first time."""
+    planned = await bulk.config(call(house), NEW, parse(which), **flags)
+    await campaign.ask(call(house), named(planned))
+    await house.settle()
+    return named(planned)
+
+
+async def row_of(house: House, campaign_id: str) -> Campaign:
+    async with house.db.read() as session:
+        return await campaigns.get(session, campaign_id)
+
+
+async def states(house: House, campaign_id: str) -> Counter[str]:
+    async with house.db.read() as session:
+        found = await session.scalars(
+            select(campaign_devices.c.state).where(campaign_devices.c.campaign_id == campaign_id)
+        )
+        return Counter(str(each.value) for each in found)
+
+
+async def under_way(house: House, campaign_id: str) -> list[str]:
+    async with house.db.read() as session:
+        statement = select(campaign_devices.c.device_id).where(
+            campaign_devices.c.campaign_id == campaign_id, campaign_devices.c.state == TargetState.DISPATCHED
+        )
+        return sorted(await session.scalars(statement))
+
+
+async def ack(house: House, device_ids: Sequence[str], status: str = "applied", **more: object) -> None:
+    for each in device_ids:
+        await house.ack(each, NEW, status, **more)
+    await house.settle()
+
+
+async def all_online(house: House) -> None:
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(last_seen_at=house.now))
+
+
+async def test_a_configuration_goes_out_wave_by_wave_and_each_ack_is_accounted(house: House) -> None:
+    ids = await a_fleet(house, 10)
+    campaign_id = await begun(house)
+    canaries = await under_way(house, campaign_id)
+    assert len(canaries) == 2
+    assert [len(house.publish.pushes(each)) for each in ids] == [int(each in canaries) for each in ids]
+    await ack(house, canaries)
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.SOAKING
+    await house.later(seconds=61)
+    for wave in (2, 3):
+        await all_online(house)
+        sent = await under_way(house, campaign_id)
+        assert len(sent) == 4
+        assert (await row_of(house, campaign_id)).wave == wave
+        await ack(house, sent)
+        await house.later(seconds=61)
+    done = await row_of(house, campaign_id)
+    assert (done.status, await states(house, campaign_id)) == (CampaignStatus.DONE, {"succeeded": 10})
+    async with house.db.read() as session:
+        assert set(await session.scalars(select(devices.c.target_config_version))) == {NEW}
+        assert (await session.scalars(select(operations.c.campaign_id))).all() == [campaign_id] * 10
+
+
+async def test_a_failing_canary_pauses_the_campaign_before_the_second_wave_and_calls_people(house: House) -> None:
+    await a_fleet(house, 10)
+    campaign_id = await begun(house)
+    first, second = await under_way(house, campaign_id)
+    await ack(house, [first], "rejected", error="no room")
+    paused = await row_of(house, campaign_id)
+    assert paused.status is CampaignStatus.PAUSED
+    assert paused.why == "1 of 1 canaries failed (100.0%); at most 0.0% may."
+    await ack(house, [second])
+    await house.later(hours=1)
+    assert await states(house, campaign_id) == {"rejected": 1, "succeeded": 1, "planned": 8}
+    assert [each.message.template for each in house.deliver.posts()] == ["bulk/campaign", "bulk/stopped"]
+    live = house.deliver.edits()[-1].message
+    assert [each.text for each in live.buttons] == [
+        "Resume",
+        "Abort",
+        "Retry failed",
+        "Exclude gw2 and go on",
+        "Details",
+    ]
+
+
+async def test_whoever_resumes_accepts_what_failed_so_far_and_no_more(house: House) -> None:
+    await a_fleet(house, 10)
+    campaign_id = await begun(house)
+    first, second = await under_way(house, campaign_id)
+    await ack(house, [first], "rejected")
+    await campaign.resume(call(house), campaign_id)
+    await ack(house, [second])
+    await house.later(seconds=61)
+    assert (await row_of(house, campaign_id)).wave == 2
+    await ack(house, (await under_way(house, campaign_id))[:1], "rejected")
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
+
+
+async def test_offline_devices_are_parked_count_in_no_gate_and_come_back_when_heard(house: House) -> None:
+    ids = await a_fleet(house, 4)
+    async with house.db.begin() as session:
+        away = devices.c.device_id.in_(ids[2:])
+        await session.execute(devices.update().where(away).values(last_seen_at=house.now - timedelta(days=1)))
+    campaign_id = await begun(house, wave="100%")
+    await ack(house, await under_way(house, campaign_id))
+    await house.later(seconds=61)
+    assert await states(house, campaign_id) == {"succeeded": 2, "parked": 2}
+    waiting = await row_of(house, campaign_id)
+    assert (waiting.status, waiting.wave) == (CampaignStatus.RUNNING, 2)
+    await house.later(hours=1)
+    await house.say(ids[2], OLD)
+    await house.later(seconds=16)
+    assert await under_way(house, campaign_id) == [ids[2]]
+    await ack(house, [ids[2]])
+    await house.later(days=7)
+    assert await states(house, campaign_id) == {"succeeded": 3, "skipped": 1}
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+
+
+async def test_a_silent_device_that_is_online_is_retried_and_then_timed_out(house: House) -> None:
+    [only] = await a_fleet(house, 1)
+    campaign_id = await begun(house)
+    for _ in range(2):
+        await house.later(seconds=61)
+        await house.say(only, OLD)
+        await house.later(seconds=61)
+    assert len(house.publish.pushes(only)) == 2
+    assert await states(house, campaign_id) == {"timed_out": 1}
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.FAILED
+    await all_online(house)
+    await campaign.retry(call(house), campaign_id)
+    await house.settle()
+    await ack(house, [only])
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+
+
+async def test_the_sweep_leaves_devices_alone_while_a_campaign_asks_them(house: House) -> None:
+    await a_fleet(house, 3)
+    await begun(house)
+    before = len(house.publish.sent)
+    async with house.db.begin() as session:
+        await schedule.bring_forward(session, schedule.SWEEP, house.now)
+    await house.settle()
+    assert len(house.publish.sent) == before
+
+
+async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_alone(house: House) -> None:
+    ids = await a_fleet(house, 6)
+    house.publish.connected = False
+    campaign_id = await begun(house)
+    assert await states(house, campaign_id) == {"dispatched": 2, "planned": 4}
+    await campaign.pause(call(house), campaign_id)
+    assert await states(house, campaign_id) == {"planned": 6}
+    house.publish.connected = True
+    await house.later(minutes=5)
+    assert house.publish.sent == []
+    await campaign.resume(call(house), campaign_id)
+    await all_online(house)
+    await house.settle()
+    assert len(house.publish.sent) == 2
+    await campaign.abort(call(house), campaign_id)
+    assert await states(house, campaign_id) == {"dispatched": 2, "cancelled": 4}
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.STOPPING
+    await ack(house, ids)
+    assert await states(house, campaign_id) == {"succeeded": 2, "cancelled": 4}
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.ABORTED
+    with pytest.raises(Refused, match=r"is aborted .* so it cannot be paused"):
+        await campaign.pause(call(house), campaign_id)
+
+
+async def test_a_device_that_leaves_meanwhile_settles_its_row(house: House) -> None:
+    ids = await a_fleet(house, 4)
+    campaign_id = await begun(house, wave="100%")
+    gone, other = await under_way(house, campaign_id)
+    later = [each for each in ids if each not in (gone, other)]
+    async with house.db.begin() as session:
+        for device_id, columns in (
+            (gone, {"status": DeviceStatus.DECOMMISSIONED}),
+            (later[0], {"site": "bodo"}),
+            (later[1], {"reported_config_version": NEW, "target_config_version": NEW}),
+        ):
+            await session.execute(devices.update().where(devices.c.device_id == device_id).values(**columns))
+    await ack(house, [other])
+    await house.later(seconds=61)
+    assert await states(house, campaign_id) == {"removed": 1, "succeeded": 1, "skipped": 2}
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+
+
+async def test_of_two_who_pause_at_once_the_second_is_told(house: House) -> None:
+    await a_fleet(house, 6)
+    campaign_id = await begun(house)
+    await campaign.pause(call(house), campaign_id)
+    with pytest.raises(Refused, match=r"is paused .last changed by <@U0OLGA>., so it cannot be paused"):
+        await campaign.pause(call(house, Person("U0BOB", Role.OPERATOR)), campaign_id)
+
+
+async def test_a_draft_ends_by_itself_and_can_be_discarded(house: House) -> None:
+    await a_fleet(house, 6)
+    first = named(await bulk.config(call(house), NEW, parse("all")))
+    second = named(await bulk.config(call(house), NEW, parse("all")))
+    await campaign.abort(call(house), second)
+    await house.later(hours=1)
+    assert {(await row_of(house, each)).status for each in (first, second)} == {CampaignStatus.EXPIRED}
+    assert house.publish.sent == []
+    with pytest.raises(Refused, match="is expired: there is nothing to ask for"):
+        await campaign.ask(call(house), first)
+
+
+async def test_a_window_and_a_freeze_hold_everything_back_until_they_open(house: House) -> None:
+    await a_fleet(house, 3)
+    campaign_id = await begun(house, window="16:00-17:00")  # it is 14:30 UTC
+    assert await states(house, campaign_id) == {"planned": 3}
+    await house.later(minutes=89)
+    assert house.publish.sent == []
+    await house.later(minutes=1)
+    await all_online(house)
+    await house.settle()
+    assert await states(house, campaign_id) != {"planned": 3}
+
+
+async def test_a_budget_lets_so_many_devices_of_a_site_be_under_way(house: House) -> None:
+    await a_fleet(house, 9)
+    campaign_id = await begun(house, canary="none", wave="100%", max_unavailable=2)
+    assert await states(house, campaign_id) == {"dispatched": 6, "planned": 3}
+    first = (await under_way(house, campaign_id))[0]
+    await ack(house, [first])
+    assert await states(house, campaign_id) == {"succeeded": 1, "dispatched": 6, "planned": 2}
+
+
+async def test_of_two_campaigns_for_one_device_the_later_leaves_it_out(house: House) -> None:
+    await a_fleet(house, 3)
+    first = named(await bulk.config(call(house), NEW, parse("all")))
+    second = named(await bulk.config(call(house), NEW, parse("all")))
+    for each in (second, first):
+        await campaign.ask(call(house), each)
+    await house.settle()
+    told = await states(house, second) + await states(house, first)
+    assert told["skipped"] >= 1
+    async with house.db.read() as session:
+        asked = (await session.scalars(select(operations.c.device_id))).all()
+    assert len(asked) == len(set(asked))
