@@ -16,9 +16,10 @@ _WELCOME = """
 
       {url}
 
-  200 simulated devices run an old configuration. Within 2 minutes Muster finds the drift,
-  pushes, retries, and escalates in #fleet-ops what people must look at. A day of waiting
-  takes a minute here; the deadlines are in sandbox/demo.yaml.
+  200 simulated devices run an old configuration, and 4 more come fresh from the factory.
+  Within 2 minutes Muster finds the drift, pushes, retries, and escalates in #fleet-ops what
+  people must look at; the new ones claim their certificates. A day of waiting takes a minute
+  here; the deadlines are in sandbox/demo.yaml.
 
   Try, as olga the operator (switch people at the top of the page):
       /fleet                          what you can do
@@ -29,6 +30,10 @@ _WELCOME = """
       /fleet device show never-acks-001
       /fleet config assign 2026.10.0 prompt-001      give one device the old configuration
   and press Acknowledge, Retry push or Show device under an escalation.
+
+  What asks for approval waits in #fleet-ops and on Muster's Home (Direct messages, Muster):
+      /fleet bulk retag env stage     as olga; then switch to amir or ada, who approve
+      /fleet approve list             who is in @approvers is ticked on the left; kim is admin
 
   Ctrl+C ends it. Everything lies in {folder}.
 ------------------------------------------------------------------------------------------

@@ -7,14 +7,17 @@ import contextlib
 import csv
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fleet import pki
 from sandbox.broker import EmbeddedBroker
-from sandbox.devices import Behaviour, SimulatedDevice, SimulatedFleet
+from sandbox.devices import Behaviour, Manufacturer, SimulatedDevice, SimulatedFleet
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, Workspace
 
 SETTINGS = Path(__file__).parent / "demo.yaml"
@@ -24,17 +27,22 @@ CONFIGS = {
     NEW: {"sampling_s": 30, "upload": {"batch": 100, "compress": True}, "radio": {"band": "868"}},
 }
 MIX = {
-    Behaviour.PROMPT: 120,
+    Behaviour.PROMPT: 112,
     Behaviour.SLOW: 30,
     Behaviour.RETURNS: 20,
     Behaviour.OFFLINE: 8,
     Behaviour.NEVER_ACKS: 8,
     Behaviour.REJECTS: 6,
     Behaviour.GARBAGE: 8,
+    Behaviour.FAILS: 4,
+    Behaviour.ROLLS_BACK: 4,
 }
 """How many devices behave how: 200 in all."""
 
-PACE = {"status_every": 5.0, "slow_after": 4.0, "returns_after": 40.0}
+NEWCOMERS = 4
+"""Devices fresh from the factory: nobody has registered them, they claim their certificates."""
+
+PACE = {"status_every": 5.0, "slow_after": 4.0, "returns_after": 40.0, "step_within": 3.0}
 """How fast the devices are, in seconds."""
 
 _SITES = ("oslo", "bergen", "tromso", "malmo")
@@ -62,6 +70,16 @@ def fleet(mix: Mapping[Behaviour, int] = MIX) -> list[SimulatedDevice]:
     return made
 
 
+def newcomers(count: int, factory: Manufacturer) -> list[SimulatedDevice]:
+    """`new-001` and so on: they know no configuration, and nobody knows them."""
+    made = []
+    for number in range(1, count + 1):
+        device = SimulatedDevice(device_id=f"new-{number:03}", site=_SITES[number % len(_SITES)])
+        device.identity.manufacturing = factory.equip(device.device_id)
+        made.append(device)
+    return made
+
+
 class Demo:
     """Everything that a fleet needs, on loopback, in one folder that is made anew each time."""
 
@@ -72,6 +90,8 @@ class Demo:
         self.port = port
         self._pace = pace
         self.devices = fleet(mix)
+        self._factory = Manufacturer()
+        self.newcomers = newcomers(NEWCOMERS, self._factory)
         self.workspace: Workspace
         self.simulated: SimulatedFleet
         self.muster: asyncio.subprocess.Process
@@ -85,8 +105,10 @@ class Demo:
             broker = stack.enter_context(EmbeddedBroker())
             self.workspace = await stack.enter_async_context(Workspace.start(port=self.port))
             environment = self._environment(broker)
+            self._certify(environment["MUSTER_CA_PASSPHRASE"])
             await self._register(environment)
-            self.simulated = SimulatedFleet(self.devices, broker.host, broker.port, **self._pace)
+            everything = [*self.devices, *self.newcomers]
+            self.simulated = SimulatedFleet(everything, broker.host, broker.port, **self._pace)
             simulation = asyncio.create_task(self.simulated.run(), name="simulated fleet")
             stack.push_async_callback(_cancelled, simulation)
             self.muster = await asyncio.create_subprocess_exec(*_muster("run"), env=environment)
@@ -102,8 +124,16 @@ class Demo:
             "MUSTER_SLACK_BASE_URL": self.workspace.base_url,
             "MUSTER_MQTT_HOST": broker.host,
             "MUSTER_MQTT_PORT": str(broker.port),
+            "MUSTER_DEMO": str(self.folder.absolute()),
+            "MUSTER_CA_PASSPHRASE": secrets.token_urlsafe(24),
             "MUSTER_DATABASE_URL": f"sqlite+aiosqlite:///{(self.folder / 'muster.db').absolute()}",
         }
+
+    def _certify(self, passphrase: str) -> None:
+        """What `muster ca init` makes, without the second that a process takes; and the CA of the devices' factory."""
+        certificate, key = pki.create("Demo CA", passphrase, datetime.now(UTC), timedelta(days=365))
+        for name, text in (("ca.pem", certificate), ("ca.key", key), ("factory.pem", self._factory.certificate_pem)):
+            (self.folder / name).write_text(text)
 
     async def _register(self, environment: Mapping[str, str]) -> None:
         """As an ops team would: configurations from files, devices from a CSV."""

@@ -26,6 +26,7 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
         assert "You took the alert for `rejects-001`" in answer.words
         answer = await demo.workspace.click(OPERATOR, alert.ts, "Show device", wait=10)
         assert "rejects-001" in answer.words
+        await until(lambda: all(each.identity.certificate_pem for each in demo.newcomers))
         answer = await demo.workspace.command(OPERATOR, "#fleet-ops", "/fleet status", wait=10)
         assert "rejected" in answer.words
 
@@ -33,7 +34,9 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
 def resolved(registry: Path) -> int:
     connection = sqlite3.connect(f"file:{registry}?mode=ro", uri=True)
     try:
-        counted = connection.execute("SELECT count(*) FROM drift_cases WHERE state = 'resolved'").fetchone()
+        counted = connection.execute(
+            "SELECT count(*) FROM drift_cases WHERE state = 'resolved' AND device_id NOT LIKE 'new-%'"
+        ).fetchone()
     finally:
         connection.close()
     return int(counted[0])
