@@ -57,7 +57,11 @@ def _remedies(kind: AlertKind, data: Mapping[str, Any]) -> tuple[Button, ...]:
     device_id = str(data["device_id"])
     match kind:
         case AlertKind.DRIFT:
-            return (Button(text="Retry push", run=f"drift retry {device_id}"),)
+            return (
+                Button(text="Retry push", run=f"drift retry {device_id}"),
+                Button(text="Ping", run=f"diag ping {device_id}"),
+                Button(text="Logs", run=f"diag logs {device_id}"),
+            )
         case AlertKind.FLAPPING:
             return (Button(text="Its cases", run=f"drift show {device_id}"),)
         case AlertKind.LOCATION:

@@ -128,12 +128,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of chunks without a gap; `after_gap` says that something is missing right before it."""
+    """A run of chunks without a gap; something may be missing right before or right after it."""
 
     first: int
     last: int
     text: str
-    after_gap: bool
+    after_gap: bool = False
+    before_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def assemble(chunks: Mapping[int, str], total: int | None) -> Assembly:
     """
     gaps = tuple(runs(set(range(1, (total or 0) + 1)) - set(chunks)))
     pieces = tuple(
-        Piece(first, last, "".join(chunks[number] for number in range(first, last + 1)), first > 1)
+        Piece(first, last, "".join(chunks[number] for number in range(first, last + 1)), first > 1, last < (total or 0))
         for first, last in runs(chunks)
     )
     return Assembly(pieces, gaps)

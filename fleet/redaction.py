@@ -17,7 +17,7 @@ DEFAULTS: tuple[str, ...] = (
     # A private key, also one whose beginning or end is not there: a log may begin or break off in the middle of it.
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)",
     r"\A(?:(?!-----BEGIN )[\s\S])*?-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----",
-    r"(?m)^[A-Za-z0-9+/]{64}$",
+    r"(?m)^[A-Za-z0-9+/]{40,}={0,2}$",
     # Authorization: Bearer …, Basic …
     r"(?i)\b(?:bearer|basic)\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,})",
     r"(?i)\bauthorization[\"']?\s{0,5}[:=]\s{0,5}(?P<secret>[^\r\n]+)",
@@ -33,6 +33,7 @@ DEFAULTS: tuple[str, ...] = (
 )
 
 _FIRST_LINE = re.compile(r"\A[^\n]+")
+_LAST_LINE = re.compile(r"[^\n]+\Z")
 
 
 class Redaction:
@@ -48,9 +49,9 @@ class Redaction:
         return text
 
     def piece(self, piece: Piece) -> str:
-        """A run of chunks. Behind a gap the line that is torn may hold the rest of a secret that began in the gap."""
-        text = _FIRST_LINE.sub(MASK, piece.text) if piece.after_gap else piece.text
-        return self.text(text)
+        """A run of chunks. A line that is torn by a gap is masked: half of a secret looks like nothing known."""
+        text = self.text(_FIRST_LINE.sub(MASK, piece.text) if piece.after_gap else piece.text)
+        return _LAST_LINE.sub(MASK, text) if piece.before_gap else text
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

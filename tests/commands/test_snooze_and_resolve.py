@@ -52,7 +52,14 @@ async def test_the_button_snoozes_for_an_hour_and_then_the_ladder_begins_anew(ho
     await house.settle()
     edit = house.deliver.edits()[-1].message
     assert (edit.data["state"], edit.data["snoozed_by"]) == ("snoozed", "U0ANN")
-    assert [each.text for each in edit.buttons] == ["Acknowledge", "End snooze", "Retry push", "Show device"]
+    assert [each.text for each in edit.buttons] == [
+        "Acknowledge",
+        "End snooze",
+        "Retry push",
+        "Ping",
+        "Logs",
+        "Show device",
+    ]
     await house.later(minutes=59)
     assert called(house) == ["<!here>"]
     await house.later(minutes=1)

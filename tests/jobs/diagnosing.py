@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from jobs.delivery import send
+from jobs.diagnostics import settle
+from jobs.fan_outs import ask_many
+from jobs.outbox import post
 from jobs.spec import Letter
 from tests.house import House
+
+JOBS = (send, settle, ask_many, post)
+"""Those that diagnostics need."""
 
 ANSWERS = {"ping": "diagnostics/ping", "metrics": "diagnostics/metrics", "logs": "diagnostics/log-request"}
 METRICS = {

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from bot.render import render
 from fleet.operation import OperationState
 from jobs import diagnostic_answers
+from jobs.upkeep import tidy
 from storage import batch, diagnostics
 from storage.db import Database
 from storage.tables import DeadLetter, DiagnosticRequest, Operation, diagnostic_chunks
@@ -19,7 +20,7 @@ from storage.tables import diagnostics as table
 from tests import build
 from tests.conftest import NOW, settings_for
 from tests.house import House
-from tests.jobs.diagnosing import METRICS, answer, asked, chunk, files, shown
+from tests.jobs.diagnosing import JOBS, METRICS, answer, asked, chunk, files, shown
 from tests.typed import types
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB\n-----END EC PRIVATE KEY-----\n"
@@ -30,7 +31,7 @@ async def house(db: Database) -> House:
     house = House(db, settings_for(), NOW)
     rows = [build.device(f"dev-{number}", NOW, last_seen_at=NOW) for number in (1, 2)]
     await build.fleet(db, NOW, [*rows, build.device("dev-off", NOW, last_seen_at=NOW - timedelta(hours=3))])
-    await house.settle()
+    house.jobs = JOBS
     return house
 
 
@@ -293,7 +294,7 @@ async def test_results_are_forgotten_after_their_time(house: House) -> None:
     await house.later(minutes=6)
     async with house.db.begin() as session:
         await session.execute(update(table).values(created_at=NOW - timedelta(days=31)))
-    await house.settle()
+    await tidy.work(house.run())
     async with house.db.read() as session:
         assert await session.scalar(select(func.count()).select_from(table)) == 0
 

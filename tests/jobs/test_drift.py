@@ -95,7 +95,7 @@ async def test_a_silent_device_is_pushed_once_and_retried_three_times_and_escala
     [letter] = house.deliver.letters
     assert letter.channel == "C0FLEETOPS"
     buttons = [button.text for button in letter.message.buttons]
-    assert buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
+    assert buttons == ["Acknowledge", "Retry push", "Ping", "Logs", "Show device", "Snooze 1 h"]
     await house.later(hours=30)
     assert len(house.deliver.letters) == 1
 

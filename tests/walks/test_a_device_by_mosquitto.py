@@ -190,14 +190,18 @@ async def test_a_silent_device_is_pushed_four_times_and_escalated_after_24_hours
         assert not await house.posts()
         await house.later(seconds=1)
         alert = await escalation(house)
-        assert alert.buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
+        assert alert.buttons == ["Acknowledge", "Retry push", "Ping", "Logs", "Show device", "Snooze 1 h"]
         assert "answered none of 4 pushes" in alert.words
 
         taken = await house.clicks(alert, "Acknowledge")
         assert "You took the alert for `dev-1`" in taken.words
         await house.settle()
         edited = await escalation(house)
-        assert (edited.ts, edited.edited, edited.buttons) == (alert.ts, True, ["Retry push", "Show device"])
+        assert (edited.ts, edited.edited, edited.buttons) == (
+            alert.ts,
+            True,
+            ["Retry push", "Ping", "Logs", "Show device"],
+        )
         assert f"Acknowledged by <@{OPERATOR}>" in edited.words
 
         again = await house.clicks(edited, "Retry push")
@@ -272,7 +276,7 @@ async def test_a_device_that_rejects_is_escalated_at_once_with_its_own_words(hou
         await house.settle()
         alert = await escalation(house)
         assert "unsupported key: radio.band <868>" in alert.words
-        assert alert.buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
+        assert alert.buttons == ["Acknowledge", "Retry push", "Ping", "Logs", "Show device", "Snooze 1 h"]
         await house.later(hours=30)
         assert len(heard.messages) == 1
         assert len(await house.posts()) == 1

@@ -158,7 +158,7 @@ async def test_the_next_page_of_a_find_goes_on_behind_the_last_device(house: Hou
 
 async def test_the_buttons_under_an_escalation_do_what_they_say_for_an_operator(fleet: House) -> None:
     alert = await alert_of(fleet)
-    assert alert.buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
+    assert alert.buttons == ["Acknowledge", "Retry push", "Ping", "Logs", "Show device", "Snooze 1 h"]
     assert "Drift of" not in alert.words
     assert "dev-1" in (await fleet.clicks(alert, "Show device")).words
     assert f"`{NEW}` is pushed to `dev-1` again" in (await fleet.clicks(alert, "Retry push")).words
@@ -166,7 +166,7 @@ async def test_the_buttons_under_an_escalation_do_what_they_say_for_an_operator(
     assert (await fleet.in_state("pushing")).rounds == 2
     assert "You took the alert" in (await fleet.clicks(alert, "Acknowledge")).words
     await fleet.settle()
-    assert (await alert_of(fleet)).buttons == ["Retry push", "Show device"]
+    assert (await alert_of(fleet)).buttons == ["Retry push", "Ping", "Logs", "Show device"]
 
 
 async def test_the_buttons_under_an_escalation_are_refused_to_a_viewer_with_a_sentence(fleet: House) -> None:
@@ -177,7 +177,7 @@ async def test_the_buttons_under_an_escalation_are_refused_to_a_viewer_with_a_se
         assert refused.answers[0].ephemeral_to == VIEWER
     assert "Its drift case is *rejected*." in (await fleet.clicks(alert, "Show device", VIEWER)).words
     await fleet.settle()
-    assert (await alert_of(fleet)).buttons == ["Acknowledge", "Retry push", "Show device", "Snooze 1 h"]
+    assert (await alert_of(fleet)).buttons == ["Acknowledge", "Retry push", "Ping", "Logs", "Show device", "Snooze 1 h"]
     assert len(await fleet.operations()) == 1
 
 
