@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +25,9 @@ _RESTART_TAKES = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants to do to the devices that `which` means. `parent`: the campaign that it tops up."""
+    """What somebody wants to do to the devices that `which` means. `parent`: the campaign that it tops up; `notes`:
+    sentences for the preview.
+    """
 
     kind: CampaignKind
     title: str
@@ -33,6 +36,7 @@ class Draft:
     params: dict[str, Any] = field(default_factory=dict)
     at: datetime | None = None
     parent: str = ""
+    notes: Sequence[str] = ()
 
 
 def rollout_of(call: Call, **given: Any) -> Rollout:
@@ -179,7 +183,7 @@ async def plan(call: Call, draft: Draft) -> Message:
             raise Refused(_nothing(draft.which, shown))
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
-    return preview(made, shown, call)
+    return preview(made, shown, call, draft.notes)
 
 
 def _nothing(which: Selector, shown: Preview) -> str:
@@ -189,7 +193,7 @@ def _nothing(which: Selector, shown: Preview) -> str:
     return f"None of the devices that match {which} can take part: {reasons}. Nothing was planned."
 
 
-def preview(row: Campaign, shown: Preview, call: Call) -> Message:
+def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()) -> Message:
     """The blast radius, and what can be done with the plan."""
     rollout = campaigns.rollout_of(row)
     sizes = [(devices, at_one_site) for _, devices, at_one_site in shown.waves]
@@ -214,6 +218,7 @@ def preview(row: Campaign, shown: Preview, call: Call) -> Message:
             "starts_at": row.start_at,
             "expires_at": row.due_at,
             "rollout": rules(rollout),
+            "notes": list(notes),
             "now": call.now,
         },
         buttons=(

@@ -446,6 +446,22 @@ class CampaignSettings(Section):
         default=timedelta(minutes=2), description="a restart that reaches a device later than this is not obeyed"
     )
     restart_last: str = Field(default="", description="selector of devices that restart after all others: gateways")
+    firmware_canary: str = Field(
+        default="group:canary", description="selector of devices that get firmware first, if any of them is meant"
+    )
+    firmware_within: Duration = Field(
+        default=timedelta(hours=1), description="how long a device may take to report its new firmware on a new boot"
+    )
+    rotation_over: Duration = Field(default=timedelta(days=30), description="how long a rotation of certificates takes")
+    rotation_per_minute: int = Field(
+        default=60, ge=1, description="devices that are asked for, and so reconnect with, a new certificate in a minute"
+    )
+    rotation_within: Duration = Field(
+        default=timedelta(hours=1), description="how long a device may take until its new certificate is in use"
+    )
+    decommission_within: Duration = Field(
+        default=timedelta(days=7), description="how long the export of a device that is to go may be waited for"
+    )
     draft_expires: Duration = Field(default=timedelta(hours=1), description="a plan nobody asks approval for ends then")
     pause_expires: Duration = Field(default=timedelta(days=7), description="a pause nobody ends is an abort after this")
     edit_every: Duration = Field(

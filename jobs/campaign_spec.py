@@ -63,3 +63,6 @@ CampaignWork = Callable[[Asked, Sequence[Turn]], Awaitable[Mapping[str, str | No
 Returns the operation's id for each device, or None where there is none to wait for. A device that is absent could not
 be asked, and fails.
 """
+
+CampaignEnd = Callable[[Asked], Awaitable[None]]
+"""What follows when a campaign of this kind has ended, in the transaction that ends it; its row has the new status."""

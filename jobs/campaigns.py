@@ -31,6 +31,8 @@ from fleet.errors import Refused
 from fleet.roles import MUSTER
 from fleet.rollout import frozen_until
 from jobs import campaign_turns
+from jobs.campaign_kinds import AT_END
+from jobs.campaign_spec import Asked
 from jobs.spec import Run, job
 from storage import audit, campaign_devices, campaign_news, campaign_plan, campaigns, fences
 from storage.db import CLOCK
@@ -122,6 +124,8 @@ async def _do(run: Run, session: AsyncSession, row: Campaign, step: object) -> d
             if status is CampaignStatus.ABORTED:
                 await campaign_devices.cancel_rest(session, row, now)
             await campaigns.move(session, row, status, by, now, ended_at=now, due_at=None)
+            if ended := AT_END.get(row.kind):
+                await ended(Asked(session, row, now, run.settings))
             await audit.add(session, now, by, "campaign.ended", row.id, {"status": status.value})
             log.info("a campaign ended", campaign=row.id, status=status.value)
     return now

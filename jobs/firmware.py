@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.campaign import CampaignStatus
 from fleet.firmware import REFUSED, artefact_for, words
 from fleet.operation import OperationKind, OperationState
 from jobs.campaign_spec import Asked, Turn, queue
@@ -14,7 +15,7 @@ from jobs.spec import Dispatch, Heard, Intake, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import FirmwareDesired, FirmwareState
-from storage import campaign_devices, firmware, operations
+from storage import audit, campaign_devices, campaign_downgrade, campaign_news, firmware, ids, operations
 from storage.db import AnyRow
 from storage.tables import Firmware
 
@@ -50,6 +51,35 @@ DISPATCH = Dispatch(messages=_messages)
 async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
     """The version of the campaign; an update that was under way before is no longer wanted."""
     return await queue(asked, turns, OperationKind.FIRMWARE, version=str(asked.campaign.params["version"]))
+
+
+async def ended(asked: Asked) -> None:
+    """Nobody looks after those any more that do not have it: the broker no longer tells them to install it.
+
+    After an abort, and if that was asked for, those that have it are brought back to what they ran before.
+    """
+    session, row, now = asked.session, asked.campaign, asked.now
+    told = await campaign_devices.asked_in_vain(session, row)
+    cleared = [
+        {
+            "id": ids.new("op", now),
+            "kind": OperationKind.CLEAR,
+            "device_id": device_id,
+            "params": {"topic": Order.FIRMWARE_DESIRED.value},
+            "requested_by": row.changed_by,
+            "created_at": now,
+            "due_at": now,
+        }
+        for device_id in told
+    ]
+    await operations.add(session, cleared)
+    if row.status is not CampaignStatus.ABORTED or not row.params.get("downgrade_on_abort"):
+        return
+    for version in await campaign_downgrade.versions(session, row):
+        back = await campaign_downgrade.plan(session, row, version, now)
+        about = {"after": row.id, "version": version, "targets": back.targets}
+        await audit.add(session, now, row.changed_by, "campaign.downgrade", back.id, about)
+        await campaign_news.open_message(session, back, now, asked.settings)
 
 
 async def state(intake: Intake, heard: Sequence[Heard]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from fleet.lifecycle import AT_WORK, DeviceStatus
 from fleet.selector import Selector
 from storage import batch
 from storage.db import AnyRow, wake
-from storage.selection import condition
+from storage.selection import Condition, condition
 from storage.tables import Device, device_groups, device_tags, devices
 
 
@@ -113,6 +113,25 @@ async def ids(
     total = await session.scalar(select(func.count()).select_from(devices).where(where))
     found = await session.scalars(select(devices.c.device_id).where(where).order_by(devices.c.device_id).limit(limit))
     return list(found), total or 0
+
+
+async def meant_among(
+    session: AsyncSession, selector: Selector, device_ids: Sequence[str], now: datetime, online_within: timedelta
+) -> set[str]:
+    """Those of the ids that a selector means."""
+    given = batch.texts(session)
+    where = await condition(session, selector, now, online_within)
+    statement = select(devices.c.device_id).join(given, given.c.value == devices.c.device_id).where(where)
+    return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
+
+
+async def certificate_ends_of(
+    session: AsyncSession, where: Condition, statuses: Collection[DeviceStatus]
+) -> Sequence[datetime]:
+    """When the certificates end of those devices that are in one of these states and have one, the earliest first."""
+    ends = devices.c.certificate_not_after
+    statement = select(ends).where(where, ends.is_not(None), devices.c.status.in_(statuses)).order_by(ends)
+    return (await session.scalars(statement)).all()
 
 
 async def set_target(session: AsyncSession, device_ids: Sequence[str], version: str, now: datetime) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, true
+from sqlalchemy import exists, func, not_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -14,6 +14,7 @@ from fleet.errors import Refused, not_found
 from fleet.operation import OperationKind, OperationState
 from storage import batch
 from storage.db import AnyRow
+from storage.selection import Condition
 from storage.tables import Firmware, FirmwareState, devices, firmware, firmware_states, operations
 
 
@@ -50,6 +51,16 @@ async def of_versions(session: AsyncSession, versions: Iterable[str]) -> dict[st
     for each in await session.scalars(select(Firmware).where(firmware.c.version.in_(set(versions)))):
         found.setdefault(each.version, {})[each.model] = each
     return found
+
+
+async def without_way_back(session: AsyncSession, where: Condition, version: str) -> int:
+    """How many of these devices, of those that do not run `version`, run firmware that is not kept for their model."""
+    fits = firmware.c.model.in_((devices.c.model, ""))
+    kept = exists().where(firmware.c.version == devices.c.firmware_version, fits)
+    statement = (
+        select(func.count()).select_from(devices).where(where, devices.c.firmware_version != version, not_(kept))
+    )
+    return await session.scalar(statement) or 0
 
 
 async def models(session: AsyncSession, device_ids: Sequence[str]) -> dict[str, str]:

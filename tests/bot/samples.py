@@ -854,6 +854,7 @@ AUDIT = {
 
 _RULES = [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]]
 _PREVIEW = {
+    "notes": [],
     "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
     "kind": "config",
     "title": "Configuration 2026.2.0",
@@ -929,6 +930,23 @@ _FENCE = {
 BULK = {
     "bulk/preview": _said("bulk/preview", Button(text="Ask for approval", run="bulk ask ca-01"), **_PREVIEW),
     "bulk/preview.later": _said("bulk/preview", **_PREVIEW | {"starts_at": NOW + timedelta(hours=8), "skipped": []}),
+    "bulk/preview.with-notes": _said(
+        "bulk/preview",
+        **_PREVIEW | {"notes": ["334 devices a day for 30 days.", ":warning: 17 devices' certificates end before."]},
+    ),
+    "bulk/checklist": _said(
+        "bulk/checklist",
+        Button(text="All as a file", run="bulk checklist ca-01 --csv"),
+        campaign_id="ca-01",
+        title="Decommission of site:old-mill",
+        total=214,
+        done=1,
+        titles=["Device", "Export", "Lines", "SHA-256", "Device is", "Certificates", "Result"],
+        rows=[
+            ["dev-1", "verified", 41, "0f0f0f0f0f0f", "decommissioned", "1 revoked", "succeeded"],
+            ["dev-2", "not begun", None, "", "active", "1 valid", "planned"],
+        ],
+    ),
     "bulk/campaign": _said("bulk/campaign", Button(text="Pause", run="bulk pause ca-01"), **_CAMPAIGN),
     "bulk/campaign.paused": _said("bulk/campaign", **_CAMPAIGN | _GATED | _CANARY),
     "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),

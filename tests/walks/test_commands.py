@@ -59,6 +59,10 @@ TYPED = {
         f"bulk {verb} 7QK2ZD": ["There is no campaign called 7QK2ZD"]
         for verb in ("show", "ask", "pause", "resume", "abort", "retry", "top-up")
     },
+    "bulk firmware 2.0 site:oslo": ["Firmware 2.0", "Ask for approval"],
+    "bulk rotate-certs dev-1": ["None of the devices that match", "it has no certificate that is known here"],
+    "bulk decommission dev-4": ["Decommission of id:dev-4", "This cannot be undone"],
+    "bulk checklist 7QK2ZD": ["There is no campaign called 7QK2ZD"],
     "bulk exclude 7QK2ZD model:gw9": ["There is no campaign called 7QK2ZD"],
     "bulk stop-all": ["needs the role approver"],
     "bulk go-on": ["needs the role approver"],

@@ -1,0 +1,80 @@
+"""Firmware brought to many devices: the canary group first, each verified by the version it reports on a new boot."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from commands.bulk import Draft, plan, rollout_of
+from commands.spec import Call, command
+from fleet.campaign import CampaignKind
+from fleet.message import Message
+from fleet.roles import Role
+from fleet.selector import Selector, parse
+from storage import devices
+from storage import firmware as artefacts
+from storage.selection import condition
+
+
+@command("bulk firmware", role=Role.OPERATOR, example="bulk firmware 2.0.1 model:gw2 --canary group:canary --soak 2h")
+async def firmware(
+    call: Call,
+    version: str,
+    which: Selector,
+    *,
+    canary: str | None = None,
+    wave: str | None = None,
+    soak: timedelta | None = None,
+    max_failed: str | None = None,
+    concurrency: int | None = None,
+    max_unavailable: int | None = None,
+    window: str | None = None,
+    at: datetime | None = None,
+    downgrade_on_abort: bool = False,
+) -> Message:
+    """Install a firmware version on many devices: the canary group first, then wave by wave, with a gate behind each.
+
+    A device has it when a status reports the version on a new boot; a rollback is a failure, in the device's words.
+    When the campaign ends, devices that do not have it are no longer told to install it; with --downgrade-on-abort an
+    abort also brings those that have it back to what they ran before, as far as that firmware is still kept here.
+    """
+    policy = call.settings.campaigns
+    async with call.db.read() as session:
+        await artefacts.get(session, version)
+        chosen, notes = (canary, []) if canary else await _canary(call, which)
+        if downgrade_on_abort:
+            where = await condition(session, which, call.now, call.settings.drift.online_within)
+            lost = await artefacts.without_way_back(session, where, version)
+            notes.append(_way_back(lost))
+    rollout = rollout_of(
+        call,
+        canary=chosen,
+        wave=wave,
+        soak=soak,
+        max_failed=max_failed,
+        concurrency=concurrency,
+        max_unavailable=max_unavailable,
+        window=window,
+        ack_within=policy.firmware_within,
+    )
+    params = {"version": version, "downgrade_on_abort": downgrade_on_abort}
+    return await plan(
+        call, Draft(CampaignKind.FIRMWARE, f"Firmware {version}", which, rollout, params, at, notes=notes)
+    )
+
+
+async def _canary(call: Call, which: Selector) -> tuple[str, list[str]]:
+    """The canary group, if any of its devices are meant; else so many devices as for every campaign."""
+    group, within = call.settings.campaigns.firmware_canary, call.settings.drift.online_within
+    if group:
+        both = Selector((*parse(group).terms, *which.terms))
+        async with call.db.read() as session:
+            if await devices.count(session, both, call.now, within):
+                return group, []
+    other = call.settings.campaigns.canary
+    return other, [f"None of these devices is in {group}: {other} others go first."] if group else []
+
+
+def _way_back(lost: int) -> str:
+    if not lost:
+        return "An abort brings every device back to the firmware that it runs now."
+    return f"An abort brings devices back to what they run now, but for {lost:,} whose firmware is not kept here."

@@ -1,0 +1,63 @@
+"""Certificates of many devices renewed over many days, never all at once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from commands.bulk import Draft, plan, rollout_of
+from commands.spec import Call, command
+from fleet import rotation
+from fleet.campaign import LEGAL, CampaignKind
+from fleet.errors import BadInput
+from fleet.message import Message
+from fleet.roles import Role
+from fleet.rotation import DAY, Rotation
+from fleet.selector import Selector, short
+from storage import devices
+from storage.selection import condition
+
+
+@command("bulk rotate-certs", role=Role.OPERATOR, example="bulk rotate-certs status:active --over 30d")
+async def rotate(
+    call: Call,
+    which: Selector,
+    *,
+    over: timedelta | None = None,
+    per_minute: int | None = None,
+    max_failed: str | None = None,
+    at: datetime | None = None,
+) -> Message:
+    """Renew the certificates of many devices over days (30), the earliest end first, so many a day.
+
+    At most --per-minute of them are asked, and so reconnect, in a minute. An old certificate is revoked only after the
+    new one was seen in use. The preview says which would end before their turn, and over how many days none would.
+    """
+    policy = call.settings.campaigns
+    pace = policy.rotation_per_minute if per_minute is None else per_minute
+    if pace < 1:
+        raise BadInput("--per-minute needs a number of devices, at least 1.")
+    async with call.db.read() as session:
+        where = await condition(session, which, call.now, call.settings.drift.online_within)
+        ends = await devices.certificate_ends_of(session, where, LEGAL[CampaignKind.ROTATE_CERTS])
+    made = rotation.plan(ends, at or call.now, over or policy.rotation_over, pace)
+    rollout = rollout_of(
+        call,
+        canary="none",
+        wave=str(max(made.quota, 1)),
+        soak=timedelta(0),
+        every=DAY,
+        per_minute=pace,
+        max_failed=max_failed,
+        ack_within=policy.rotation_within,
+        tail=made.days * DAY + policy.tail,
+    )
+    title = f"Rotation of certificates over {made.days} days"
+    return await plan(call, Draft(CampaignKind.ROTATE_CERTS, title, which, rollout, {}, at, notes=_notes(made, pace)))
+
+
+def _notes(made: Rotation, pace: int) -> list[str]:
+    notes = [f"{made.quota:,} devices a day for {made.days} days, the earliest end first, at most {pace:,} a minute."]
+    if made.late:
+        safe = f"--over {short(made.safe_over)} would leave out none" if made.safe_over else "no pace would be in time"
+        notes.append(f":warning: {made.late:,} devices' certificates end before their turn is over; {safe}.")
+    return notes

@@ -1,0 +1,114 @@
+"""Devices decommissioned by the batch: two people agree, everything is exported, rules are dealt with, then they go."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from commands.bulk_decommission import show_checklist
+from commands.spec import Call
+from fleet.alert import Severity
+from fleet.alert_rule import RuleKind
+from fleet.lifecycle import DeviceStatus
+from fleet.roles import Person, Role
+from storage import alert_rules, certificates
+from storage.db import AnyRow, Database
+from storage.tables import AlertRule, decommissions
+from tests import build
+from tests.conftest import NOW, settings_for
+from tests.house import House
+from tests.typed import ANN, refused, types
+
+BOB, CAT = Person("U0BOB", Role.APPROVER), Person("U0CAT", Role.APPROVER)
+
+
+@pytest.fixture
+async def house(db: Database) -> House:
+    """dev-1 to dev-4 are active, dev-5 is in maintenance; a rule names dev-1, and dev-2 has a certificate."""
+    house = House(db, settings_for(campaigns={"canary": "none", "wave": "100%"}), NOW)
+    rows = [build.device(f"dev-{n}", NOW) for n in range(1, 6)]
+    rows[4]["status"] = DeviceStatus.MAINTENANCE
+    await build.fleet(db, NOW, rows, tags=[{"device_id": "dev-2", "name": "env", "value": "prod"}])
+    rule = AlertRule(name="watch", kind=RuleKind.OFFLINE, selector="dev-1 dev-9", severity=Severity.WARNING)
+    rule.created_by, rule.created_at = "olga", NOW
+    certificate: dict[str, Any] = {"serial": "ab12", "device_id": "dev-2", "pem": "", "not_before": NOW}
+    async with db.begin() as session:
+        await alert_rules.add(session, rule)
+        await certificates.record(session, [{**certificate, "not_after": NOW.replace(year=2030)}], NOW)
+    return house
+
+
+async def gone(house: House, line: str, count: int) -> str:
+    """Planned, asked for, approved by two who type the count, and done."""
+    planned = await types(house, line)
+    asked = await types(house, f"bulk ask {planned.data['campaign_id']}")
+    for who in (BOB, CAT):
+        await types(house, f"approve yes {asked.data['approval_id']} {count}", who)
+    for _ in range(2):
+        await house.settle()
+    return str(planned.data["campaign_id"])
+
+
+async def checklist(house: House, campaign_id: str) -> dict[str, list[Any]]:
+    shown = await types(house, f"bulk checklist {campaign_id}")
+    return {row[0]: row[1:] for row in shown.data["rows"]}
+
+
+async def exports(house: House) -> dict[str, AnyRow]:
+    async with house.db.read() as session:
+        return {row.device_id: row for row in await session.execute(select(decommissions))}
+
+
+async def test_devices_go_with_their_export_and_their_certificates_once_two_people_agreed(house: House) -> None:
+    campaign_id = await gone(house, "bulk decommission all", 3)
+    found = await checklist(house, campaign_id)
+    assert set(found) == {"dev-2", "dev-3", "dev-4"}
+    state, lines, digest, is_now, certificate, result = found["dev-2"]
+    made = (await exports(house))["dev-2"]
+    assert (state, is_now, certificate, result) == ("verified", "decommissioned", "1 revoked", "succeeded")
+    assert (lines, digest) == (made.export_rows, made.export_sha256[:12])
+    kept = [json.loads(line) for line in made.export.splitlines()]
+    assert {"table": "device_tags", "device_id": "dev-2", "name": "env", "value": "prod"} in kept
+    assert {line["serial"] for line in kept if line["table"] == "certificates"} == {"ab12"}
+    assert found["dev-3"][4] == "none"
+    assert {each.topic for each in house.publish.sent if not each.payload} >= {"dev-2/config/desired"}
+
+
+async def test_without_a_word_about_rules_a_device_that_one_names_stays(house: House) -> None:
+    planned = await types(house, "bulk decommission all")
+    left_out = dict(planned.data["skipped"])
+    assert left_out == {"an alert rule names it": 1, "its state is maintenance": 1}
+    assert "Alert rules name 1 of the devices (dev-1: watch)" in planned.data["notes"][-1]
+    both = await refused(house, "bulk decommission all --leave-rules --remove-rules")
+    assert "opposite things" in both
+
+
+@pytest.mark.parametrize(("flag", "after"), [("--leave-rules", "dev-1 dev-9"), ("--remove-rules", "id:dev-9")])
+async def test_rules_are_left_or_freed_as_was_said(house: House, flag: str, after: str) -> None:
+    campaign_id = await gone(house, f"bulk decommission {flag} dev-1", 1)
+    assert (await checklist(house, campaign_id))["dev-1"][3] == "decommissioned"
+    async with house.db.read() as session:
+        assert (await alert_rules.get(session, "watch")).selector == after
+
+
+async def test_a_checklist_is_a_file_with_every_device(house: House) -> None:
+    campaign_id = await gone(house, "bulk decommission dev-3 dev-4", 2)
+    call = Call(ANN, "C0FLEETOPS", house.now, house.db, house.settings)
+    message = await show_checklist(call, campaign_id, csv=True)
+    assert message.file is not None
+    rows = [row async for page in message.file.rows for row in page]
+    assert [(row[0], str(row[1])) for row in rows] == [("dev-3", "succeeded"), ("dev-4", "succeeded")]
+    assert len(rows[0]) == len(message.file.columns)
+
+
+async def test_a_rejection_leaves_every_device_as_it_is(house: House) -> None:
+    planned = await types(house, "bulk decommission dev-3")
+    asked = await types(house, f"bulk ask {planned.data['campaign_id']}")
+    await types(house, f"approve no {asked.data['approval_id']} it still works", BOB)
+    await house.settle()
+    shown = await types(house, f"bulk checklist {planned.data['campaign_id']}")
+    assert shown.data["done"] == 0
+    assert await exports(house) == {}
