@@ -96,25 +96,6 @@ class SlackDelivery:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
         return Stands(str(answer["ts"]), str(answer.get("channel") or letter.channel))
 
-    async def _opened(self, channel: str) -> str:
-        """A channel as it is; for a person's id the direct messages with them. Posts need no such help."""
-        if channel[:1] not in ("U", "W"):
-            return channel
-        return str((await self._client.conversations_open(users=channel))["channel"]["id"])
-
-    async def _upload(self, letter: Letter, file: Attachment, comment: str) -> Delivered:
-        try:
-            channel = await self._opened(letter.channel)
-            place = (channel, letter.thread_ts)
-            file_id = await files.upload(self._client, file.content, len(file.content), file.name, comment, place)
-        except SlackApiError as refused:
-            return _refusal(refused, editing=False)
-        except Unavailable as not_taken:
-            return NotYet(str(not_taken))
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
-            return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
-        return Stands(file_id, channel)
-
     async def _channel(self, channel: str) -> str:
         """The channel to post into. A person's id stands for the direct messages with them, which have an id of their
         own: posts could go without it, but edits and searches cannot."""
@@ -124,6 +105,19 @@ class SlackDelivery:
             opened: Any = await self._client.conversations_open(users=channel)
             self._direct[channel] = str(opened["channel"]["id"])
         return self._direct[channel]
+
+    async def _upload(self, letter: Letter, file: Attachment, comment: str) -> Delivered:
+        try:
+            channel = await self._channel(letter.channel)
+            place = (channel, letter.thread_ts)
+            file_id = await files.upload(self._client, file.content, len(file.content), file.name, comment, place)
+        except SlackApiError as refused:
+            return _refusal(refused, editing=False)
+        except Unavailable as not_taken:
+            return NotYet(str(not_taken))
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+            return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
+        return Stands(file_id, channel)
 
     async def find(self, letter: Letter, since: datetime) -> Stands | NotYet | None:
         oldest = f"{(since - _CLOCKS_DIFFER).timestamp():.6f}"
@@ -160,7 +154,7 @@ class SlackDelivery:
             asked["cursor"] = cursor
         if letter.thread_ts:
             return await self._client.conversations_replies(ts=letter.thread_ts, **asked)
-        asked["channel"] = await self._opened(letter.channel)
+        asked["channel"] = await self._channel(letter.channel)
         return await self._client.conversations_history(**asked)
 
 

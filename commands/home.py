@@ -9,14 +9,16 @@ from commands.spec import Call
 from fleet.alert import AlertState
 from fleet.approval import Decision, Recorded, Verdict, decide
 from fleet.approval_message import buttons
+from fleet.campaign import BEGUN
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import alerts, approvals
+from storage import alerts, approvals, campaigns
 from storage.tables import Approval
 
 _REQUESTS = 10
 _LOOKED_AT = 100
 _ALERTS = 10
+_CAMPAIGNS = 10
 _BUTTONS = 5
 
 Part = Callable[[Call], Awaitable[list[Message]]]
@@ -83,8 +85,17 @@ async def _alerts(call: Call) -> list[Message]:
     ]
 
 
+async def _campaigns(call: Call) -> list[Message]:
+    """What is being done to many devices just now, whoever asked for it."""
+    async with call.db.read() as session:
+        found = [each for each in await campaigns.recent(session, _CAMPAIGNS) if each.status in BEGUN]
+    rows = [[each.id[-6:], each.title, each.status.value, each.wave, each.waves, each.targets] for each in found]
+    shows = [Button(text=f"Show: {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:_BUTTONS]]
+    return [Message(template="home/campaigns", data={"rows": rows}, buttons=tuple(shows))] if found else []
+
+
 async def _numbers(call: Call) -> list[Message]:
     return [await fleet.status(call)]
 
 
-_PARTS: tuple[Part, ...] = (_requests, _alerts, _numbers)
+_PARTS: tuple[Part, ...] = (_requests, _alerts, _campaigns, _numbers)

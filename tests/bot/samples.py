@@ -679,6 +679,11 @@ HOME = {
             ["ABCDEF", HOSTILE, "unknown version", "acknowledged", AGO[3]],
         ],
     ),
+    "home/campaigns": _said(
+        "home/campaigns",
+        Button(text="Show: Restart 200 devices at oslo", run="bulk show cp-01"),
+        rows=[["ABCDEF", "Restart 200 devices at oslo", "soaking", 2, 5, 200]],
+    ),
     "home/alerts.none": _said("home/alerts", now=NOW, total=0, rows=[]),
 }
 

@@ -90,7 +90,7 @@ def test_doctor_names_every_part_that_is_away_and_ends_with_1(app_yaml: Path) ->
     assert "✓ migrations" in said
     assert "✗ broker" in said
     assert "✗ Slack" in said
-    assert "2 to mend, 1 to know of." in said
+    assert "2 to mend, 2 to know of." in said
 
 
 def test_migrate_says_where_the_database_is(app_yaml: Path) -> None:

@@ -12,7 +12,7 @@ from bot.slack import web_client
 from fleet.message import Message
 from fleet.settings import SlackSettings
 from jobs.spec import Gone, Letter, NoEntry, NotYet, Stands
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, RateLimits, Workspace
+from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
 from tests.conftest import NOW
 
 
@@ -58,6 +58,17 @@ async def test_an_answer_goes_into_its_thread(workspace: Workspace, delivery: Sl
     parent = await stands(delivery, letter())
     await stands(delivery, letter("b", thread_ts=parent))
     assert await delivery.find(letter("b", thread_ts=parent), datetime.now(UTC)) is not None
+
+
+async def test_a_letter_to_a_person_goes_into_their_direct_messages_and_is_found_and_edited_there(
+    workspace: Workspace, delivery: SlackDelivery
+) -> None:
+    ts = await stands(delivery, letter(channel=OPERATOR))
+    assert await delivery.find(letter(channel=OPERATOR), datetime.now(UTC)) == Stands(ts)
+    await stands(delivery, letter(channel=OPERATOR, text="edited", ts=ts))
+    [message] = await workspace.messages("D0OPERATOR")
+    assert "edited" in message.words
+    assert len(await workspace.journal(method="conversations.open")) == 1
 
 
 async def test_slow_down_is_obeyed_by_everyone_in_the_channel(workspace: Workspace, delivery: SlackDelivery) -> None:
