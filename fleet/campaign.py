@@ -102,7 +102,7 @@ MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = MappingProxyType(
         _S.PLANNED: frozenset({_S.WAITING, _S.SCHEDULED, _S.EXPIRED}),
         _S.WAITING: frozenset({_S.SCHEDULED, _S.REJECTED, _S.EXPIRED, _S.FAILED}),
         _S.SCHEDULED: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
-        _S.RUNNING: frozenset({_S.SOAKING, _S.PAUSED, _S.STOPPING, _S.DONE, _S.FAILED}),
+        _S.RUNNING: frozenset({_S.RUNNING, _S.SOAKING, _S.PAUSED, _S.STOPPING, _S.DONE, _S.FAILED}),
         _S.SOAKING: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
         _S.PAUSED: frozenset({_S.RUNNING, _S.SCHEDULED, _S.STOPPING}),
         _S.STOPPING: frozenset({_S.ABORTED}),
@@ -279,7 +279,7 @@ def tripped(row: Campaign, counts: Counts, rollout: Rollout) -> str | None:
     wave cannot end below it any more. With nothing left to protect it does not trip.
     """
     active = counts.planned + counts.under_way
-    if not active and row.wave >= row.waves and not counts.parked:
+    if not counts.planned and row.wave >= row.waves and not counts.parked:
         return None
     canary = row.wave == 1 and bool(rollout.canary)
     if canary and not active and not counts.tried and row.waves > 1 and row.unproven_ok != row.wave:

@@ -54,9 +54,12 @@ async def advance(run: Run) -> datetime | None:
         if each.status in (CampaignStatus.PLANNED, CampaignStatus.SCHEDULED) and each.due_at and each.due_at > run.now:
             looks.append(each.due_at)
             continue
-        async with run.db.begin(CLOCK) as session:
-            row = await campaigns.take(session, each.id)
-            looks.append(await _look(run, session, row) if row and row.ended_at is None else None)
+        try:
+            async with run.db.begin(CLOCK) as session:
+                row = await campaigns.take(session, each.id)
+                looks.append(await _look(run, session, row) if row and row.ended_at is None else None)
+        except Refused as moved:  # by a person, in this very moment; the others go on
+            log.info("a campaign is looked at again later", campaign=each.id, why=str(moved))
     return min((look for look in looks if look), default=None)
 
 

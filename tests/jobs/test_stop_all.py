@@ -1,0 +1,131 @@
+"""Stop-all: once it stands, nothing leaves for any device, and what cannot be taken back is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from commands import campaign
+from fleet.campaign import CampaignStatus
+from fleet.errors import Refused
+from fleet.settings import Settings
+from jobs.delivery import send
+from link.publish import SENT, Outcome, Outgoing
+from storage.db import Database
+from storage.tables import AuditEntry, devices
+from storage.tables import campaigns as rows
+from tests import build
+from tests.build import NEW, OLD
+from tests.conftest import settings_for
+from tests.house import FakePublish
+from tests.jobs.test_campaigns import Campaigns, a_fleet, begun, call, row_of, states
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for(approvals={"policies": [{"operation": "*", "approvals": 0}]}, campaigns={"canary": "2"})
+
+
+@pytest.fixture
+def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
+    return Campaigns(db, settings, now)
+
+
+async def drifted(house: Campaigns, count: int) -> None:
+    rows = [
+        build.device(f"old-{number}", house.now, reported_config_version=OLD, last_seen_at=house.now)
+        for number in range(count)
+    ]
+    await build.fleet(house.db, house.now, rows)
+
+
+async def test_after_stop_all_nothing_leaves_drift_pushes_included_until_it_goes_on(house: Campaigns) -> None:
+    await a_fleet(house, 4)
+    campaign_id = await begun(house)
+    assert len(house.publish.sent) == 2
+    await drifted(house, 3)
+    said = await campaign.stop_all(call(house), "the new one bricks gateways")
+    assert (said.data["retained"], said.data["held_back"]) == (2, 0)
+    assert said.data["paused"] == [[campaign_id[-6:], f"Configuration {NEW}"]]
+    await house.later(hours=2)
+    assert len(house.publish.sent) == 2
+    with pytest.raises(Refused, match="<@U0OLGA> has stopped everything already"):
+        await campaign.stop_all(call(house))
+    await campaign.go_on(call(house))
+    await house.settle()
+    # The drift pushes leave, also to the two that the campaign had told without an answer: they are drifted by now.
+    assert len(house.publish.sent) == 2 + 3 + 2
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
+    with pytest.raises(Refused, match="Nothing is stopped"):
+        await campaign.go_on(call(house))
+    async with house.db.read() as session:
+        told = (await session.scalars(select(AuditEntry).order_by(AuditEntry.id))).all()
+    assert [each.action for each in told if each.action.startswith("fence")] == ["fence.put", "fence.lifted"]
+    posts = [each.message.template for each in house.deliver.posts()]
+    assert posts[-2:] == ["bulk/stop_all", "bulk/go_on"]
+
+
+class Slow(FakePublish):
+    """A broker that takes one message after the other, and asks between them as the real link does."""
+
+    stop_after: int = 0
+    house: Campaigns
+
+    async def publish_many(
+        self, messages: Sequence[Outgoing], may: Callable[[], Awaitable[bool]] | None = None
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for message in messages:
+            if len(self.sent) == self.stop_after:
+                await campaign.stop_all(call(self.house), None)
+            if may and not await may():
+                break
+            self.sent.append(message)
+            outcomes.append(SENT)
+        return outcomes + [Outcome(sent=False, reason="stopped")] * (len(messages) - len(outcomes))
+
+
+async def test_a_batch_on_its_way_stops_in_the_middle_and_goes_out_in_full_afterwards(house: Campaigns) -> None:
+    await drifted(house, 10)
+    slow = Slow()
+    slow.stop_after, slow.house = 4, house
+    house.publish = slow
+    await house.settle()
+    assert len(slow.sent) == 4
+    await house.later(hours=1)
+    assert len(slow.sent) == 4
+    slow.stop_after = -1
+    await campaign.go_on(call(house))
+    await house.settle()
+    told = [json.loads(each.payload)["operation_id"] for each in slow.sent]
+    assert (len(told), len(set(told))) == (10, 10)
+
+
+async def test_delivery_does_not_run_in_circles_while_everything_is_stopped(house: Campaigns) -> None:
+    await drifted(house, 2)
+    await campaign.stop_all(call(house), None)
+    house.publish.connected = True
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(last_seen_at=house.now))
+    await house.settle()
+    assert await send.work(house.run()) is None
+
+
+async def test_an_operation_whose_campaign_was_paused_in_this_moment_does_not_leave(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    house.publish.connected = False
+    campaign_id = await begun(house)
+    house.publish.connected = True
+    async with house.db.begin() as session:  # paused by another replica, which could not take back what was claimed
+        await session.execute(rows.update().values(status=CampaignStatus.PAUSED, due_at=house.now + timedelta(days=1)))
+    await house.settle()
+    assert house.publish.sent == []
+    assert await states(house, campaign_id) == {"planned": 2}
+
+
+def test_only_approvers_stop_everything_and_let_it_go_on() -> None:
+    assert {campaign.stop_all.role, campaign.go_on.role} == {"approver"}
