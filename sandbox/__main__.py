@@ -33,6 +33,8 @@ _WELCOME = """
 
   What asks for approval waits in #fleet-ops and on Muster's Home (Direct messages, Muster):
       /fleet bulk retag env stage     as olga; then switch to amir or ada, who approve
+      /fleet bulk restart site:oslo   a campaign: preview, approval, canaries, waves, a gate
+      /fleet device decommission prompt-001 "worn out"     two approve, and type the number
       /fleet approve list             who is in @approvers is ticked on the left; kim is admin
 
   Ctrl+C ends it. Everything lies in {folder}.

@@ -14,8 +14,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Found:
+    """An element with its block. In what was posted both have ids."""
+
     block: Json
     element: Json
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Its block_id and action_id: where its value stands in `state.values`."""
+        return str(self.block["block_id"]), str(self.element["action_id"])
 
 
 def elements(blocks: Iterable[Json]) -> Iterator[Found]:

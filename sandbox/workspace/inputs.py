@@ -66,9 +66,9 @@ def filled(element: Json, given: Any) -> Json:
 
 
 def chosen(element: Json, value: Any) -> Json:
-    """What an element holds when it was clicked; a button holds nothing."""
-    if element["type"] == "overflow":
-        return {"type": "overflow", "selected_option": option(element, value)}
+    """What an element holds when it was clicked; a button holds nothing. Raises `option_not_found`."""
+    if element["type"] in ("overflow", "static_select", "radio_buttons"):
+        return {"type": element["type"], "selected_option": option(element, value)}
     return filled(element, value) if element["type"] in KINDS else {}
 
 
@@ -87,14 +87,19 @@ def values(blocks: Iterable[Json], kept: Values | None = None) -> Values:
     """What stands in the inputs: what was filled in before under the same ids, or what the app gave from the start."""
     found: Values = {}
     for one in elements(blocks):
-        kind = KINDS.get(one.element["type"])
-        if kind is None:
-            continue
-        block_id, action_id = str(one.block["block_id"]), str(one.element["action_id"])
-        first = one.element.get(kind.initial)
-        from_start = {"type": one.element["type"], kind.key: first if first is not None else [] if kind.many else None}
-        found.setdefault(block_id, {})[action_id] = (kept or {}).get(block_id, {}).get(action_id) or from_start
+        if one.element["type"] in KINDS:
+            block_id, action_id = one.place
+            before = (kept or {}).get(block_id, {}).get(action_id)
+            if before is None or before["type"] != one.element["type"]:
+                before = _from_start(one.element)
+            found.setdefault(block_id, {})[action_id] = before
     return found
+
+
+def _from_start(element: Json) -> Json:
+    kind = KINDS[element["type"]]
+    first = element.get(kind.initial)
+    return {"type": element["type"], kind.key: first if first is not None else [] if kind.many else None}
 
 
 def missing(blocks: Iterable[Json], values: Values) -> dict[str, str]:
@@ -102,9 +107,9 @@ def missing(blocks: Iterable[Json], values: Values) -> dict[str, str]:
     found = {}
     for one in elements(blocks):
         if one.block.get("type") == "input":
-            value = values[str(one.block["block_id"])][str(one.element["action_id"])]
-            if said := _missing(one, value[KINDS[one.element["type"]].key]):
-                found[str(one.block["block_id"])] = said
+            block_id, action_id = one.place
+            if said := _missing(one, values[block_id][action_id][KINDS[one.element["type"]].key]):
+                found[block_id] = said
     return found
 
 
@@ -123,12 +128,12 @@ def find(blocks: Iterable[Json], name: str) -> Found:
     """An input by its block_id, its action_id or its label. Raises `input_not_found`, naming what there is."""
     there = [one for one in elements(blocks) if one.element["type"] in KINDS]
     for one in there:
-        if name in names(one):
+        if name in _names(one):
             return one
-    known = ", ".join(" or ".join(names(one)) for one in there) or "nothing to fill in"
+    known = ", ".join(" or ".join(_names(one)) for one in there) or "nothing to fill in"
     raise SlackError("input_not_found", extra={"detail": f"no {name!r} in {known}"})
 
 
-def names(one: Found) -> list[str]:
+def _names(one: Found) -> list[str]:
     label = (one.block.get("label") or {}).get("text")
-    return [str(name) for name in (label, one.block.get("block_id"), one.element.get("action_id")) if name]
+    return [name for name in (label, *one.place) if name]

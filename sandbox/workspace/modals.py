@@ -55,7 +55,7 @@ class Modals:
         view = self._view(user, view_id)
         for name, value in given.items():
             found = inputs.find(view.blocks, name)
-            block_id, action_id = str(found.block["block_id"]), str(found.element["action_id"])
+            block_id, action_id = found.place
             now = inputs.filled(found.element, value)
             if now != view.values[block_id][action_id]:
                 view.values[block_id][action_id] = now
@@ -69,7 +69,8 @@ class Modals:
         found = clicks.find(view.blocks, action, value, block)
         chosen = inputs.chosen(found.element, value)
         if found.element["type"] in inputs.KINDS:
-            view.values[found.block["block_id"]][found.element["action_id"]] = chosen
+            block_id, action_id = found.place
+            view.values[block_id][action_id] = chosen
             self._surfaces.tell(user)
         run = self._begin(view, f"click {action}")
         payload = self._payload("block_actions", view) | {

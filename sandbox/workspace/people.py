@@ -298,5 +298,6 @@ def _values(message: Message, clicked: clicks.Found, chosen: Json) -> inputs.Val
     """`state.values`: the menus of the message, as they stand after the click."""
     values = inputs.values(message.blocks)
     if clicked.element["type"] in inputs.KINDS:
-        values[clicked.block["block_id"]][clicked.element["action_id"]] = chosen
+        block_id, action_id = clicked.place
+        values[block_id][action_id] = chosen
     return values

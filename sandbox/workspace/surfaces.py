@@ -135,8 +135,11 @@ class Surfaces:
         return closed
 
     def clear(self) -> None:
+        users = {*self._modals, *self._homes}
         self._modals.clear()
         self._homes.clear()
+        for user in users:
+            self.tell(user)
 
     def tell(self, user: str) -> None:
         """Something that this person has open looks different now."""
