@@ -26,6 +26,11 @@ _IS_PARKED = text(f"campaign_devices.{PARKED}")
 _IS_SETTLED = text(f"campaign_devices.{SETTLED}")
 
 
+def _of(row: Campaign, device_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """The target of that device in the campaign, found by the device: SQLite would walk the whole campaign for each."""
+    return and_(_target.device_id == device_id, batch.and_not_guessed(_target.campaign_id == row.id))
+
+
 async def counts(session: AsyncSession, row: Campaign) -> Counts:
     """What the rule needs. Costs the present wave and what is under way, not the campaign."""
     mine = _target.campaign_id == row.id
@@ -137,7 +142,7 @@ async def dispatched(session: AsyncSession, row: Campaign, asked: Sequence[Mappi
     boot = select(devices.c.boot_id).where(devices.c.device_id == given.c.device_id).scalar_subquery()
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.device_id == given.c.device_id)
+        .where(_of(row, given.c.device_id))
         .values(
             state=TargetState.DISPATCHED,
             wave=row.wave,
@@ -160,11 +165,7 @@ async def settle(session: AsyncSession, row: Campaign, settled: Sequence[Mapping
     given = batch.rows(session, {"device_id": batch.TEXT, "state": batch.TEXT, "why": batch.TEXT})
     statement = (
         update(campaign_devices)
-        .where(
-            _target.campaign_id == row.id,
-            _target.device_id == given.c.device_id,
-            batch.and_not_guessed(_target.state.in_(UNSETTLED)),
-        )
+        .where(_of(row, given.c.device_id), batch.and_not_guessed(_target.state.in_(UNSETTLED)))
         .values(state=given.c.state, why=given.c.why, settled_at=now, due_at=None)
         .returning(_target.operation_id)
     )
@@ -179,7 +180,7 @@ async def plan_again(session: AsyncSession, row: Campaign, device_ids: Sequence[
     given = batch.texts(session)
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.device_id == given.c.value)
+        .where(_of(row, given.c.value))
         .values(state=TargetState.PLANNED, due_at=None)
         .returning(_target.operation_id)
     )
@@ -328,11 +329,7 @@ async def overdue(session: AsyncSession, row: Campaign, now: datetime, limit: in
 async def put_off(session: AsyncSession, row: Campaign, device_ids: Sequence[str], until: datetime) -> None:
     """What was asked of these has not left yet: their time to answer begins later."""
     given = batch.texts(session)
-    statement = (
-        update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.device_id == given.c.value, _IS_UNDER_WAY)
-        .values(due_at=until)
-    )
+    statement = update(campaign_devices).where(_of(row, given.c.value), _IS_UNDER_WAY).values(due_at=until)
     await session.execute(statement, {"given": batch.dump(device_ids)})
 
 
@@ -357,15 +354,15 @@ async def accepted(session: AsyncSession, answers: Sequence[Mapping[str, Any]], 
 
 
 async def taken_back(session: AsyncSession, answers: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """Devices that had succeeded have not after all (id of the operation, error), while their campaign goes on."""
+    """Devices had not succeeded after all (id of the operation, device_id, error), and their campaign goes on."""
     if not answers:
         return
-    given = batch.rows(session, {"id": batch.TEXT, "error": batch.TEXT})
+    given = batch.rows(session, {"id": batch.TEXT, "device_id": batch.TEXT, "error": batch.TEXT})
     going_on = select(campaigns.c.id).where(campaigns.c.status.in_(BEGUN))
     statement = (
         update(campaign_devices)
-        .where(_target.operation_id == given.c.id, _target.campaign_id.in_(going_on))
-        .where(batch.and_not_guessed(_target.state == TargetState.SUCCEEDED))
+        .where(_target.device_id == given.c.device_id, _target.operation_id == given.c.id)
+        .where(batch.and_not_guessed(_target.state == TargetState.SUCCEEDED, _target.campaign_id.in_(going_on)))
         .values(state=TargetState.REJECTED, settled_at=now, why=given.c.error)
     )
     await session.execute(statement, {"given": batch.dump(answers)})
@@ -397,7 +394,7 @@ async def withdraw(session: AsyncSession, row: Campaign, now: datetime) -> int:
     given = batch.texts(session)
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.device_id == given.c.value, _IS_UNDER_WAY)
+        .where(_of(row, given.c.value), _IS_UNDER_WAY)
         .values(state=TargetState.PLANNED, due_at=None, tries=_target.tries - 1)
     )
     await session.execute(statement, {"given": batch.dump(device_ids)})
