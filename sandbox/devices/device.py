@@ -19,6 +19,8 @@ class Behaviour(StrEnum):
     REJECTS = "rejects"  # refuses configurations, restarts and firmware, with its reason
     GARBAGE = "garbage"  # prompt, but now and then sends what cannot be read
     FAILS = "fails"  # prompt, but each firmware fails while it is verified
+    DIES = "dies"  # prompt, but starts anew after the second chunk of a log
+    LOSES = "loses"  # prompt, but the second chunk of a log never leaves
     ROLLS_BACK = "rolls_back"  # prompt, but comes back from each firmware with the old one
 
 

@@ -21,6 +21,7 @@ from link.wire import Payload, Status, canonical
 from sandbox.devices.certificates import Certificates, claim
 from sandbox.devices.configuration import Configurations
 from sandbox.devices.device import Behaviour, Pace, SimulatedDevice
+from sandbox.devices.diagnostics import Diagnostics
 from sandbox.devices.restarts import Restarts
 from sandbox.devices.updates import Updates
 
@@ -166,4 +167,4 @@ class Line:
             await self.say(device, kind, payload.encode())
 
 
-_PARTS: tuple[type[_Part], ...] = (Configurations, Restarts, Updates, Certificates)
+_PARTS: tuple[type[_Part], ...] = (Configurations, Restarts, Updates, Certificates, Diagnostics)
