@@ -85,6 +85,7 @@ ALL: tuple[AnyCommand, ...] = (
     campaign.retry,
     campaign.exclude,
     campaign.top_up,
+    campaign.rehearse,
     campaign.stop_all,
     campaign.go_on,
     alert.list_open,

@@ -12,11 +12,13 @@ from commands.approve import asked
 from commands.bulk import Draft, plan, rules
 from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
-from fleet.campaign import MOVES, RETRIABLE, CampaignStatus, tripped
+from fleet.campaign import MOVES, RETRIABLE, CampaignKind, CampaignStatus, tripped
 from fleet.campaign_message import buttons
 from fleet.errors import Refused
 from fleet.message import Button, File, Message, Style
+from fleet.rehearsal import Behaviour
 from fleet.roles import Role
+from fleet.rollout import part
 from fleet.selector import Selector, parse
 from storage import (
     approvals,
@@ -27,6 +29,7 @@ from storage import (
     campaigns,
     fences,
     outbox,
+    rehearsals,
     selection,
 )
 from storage.db import Database, wake
@@ -231,6 +234,39 @@ async def top_up(call: Call, campaign: str) -> Message:
     rollout = campaigns.rollout_of(row).model_copy(update={"canary": ""})
     title = f"{row.title} (top-up)"
     return await plan(call, Draft(row.kind, title, parse(row.selector), rollout, dict(row.params), None, row.id))
+
+
+_PLAYABLE = (CampaignKind.CONFIG, CampaignKind.RESTART, CampaignKind.FIRMWARE)
+
+
+@command("bulk rehearse", role=Role.OPERATOR, example="bulk rehearse 7QK2ZD --offline 15% --failing 3% --slowest 20s")
+async def rehearse(
+    call: Call,
+    campaign: str,
+    *,
+    offline: str | None = None,
+    failing: str | None = None,
+    slowest: timedelta = timedelta(seconds=5),
+    rejecting: str = "",
+) -> Message:
+    """Play a campaign through with simulated devices: how long it would take, and which gate would stop it.
+
+    Its real targets are taken, and no device hears of it. Without --offline those are offline that are now;
+    --rejecting is a model of which every device says no.
+    """
+    behaviour = Behaviour(
+        offline=None if offline is None else part(offline, "--offline"),
+        failing=0.0 if failing is None else part(failing, "--failing"),
+        slowest=slowest,
+        rejecting=rejecting,
+    )
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign)
+        if row.kind not in _PLAYABLE:
+            kinds = ", ".join(_PLAYABLE)
+            raise Refused(f"Only campaigns of the kinds {kinds} can be rehearsed, and this one is {row.kind}.")
+        await rehearsals.ask(session, row.id, behaviour, call.person.id, call.channel, call.now)
+    return Message(template="bulk/rehearsing", data={"title": row.title})
 
 
 @command("bulk stop-all", role=Role.APPROVER, example="bulk stop-all the new firmware bricks gateways")

@@ -1,6 +1,7 @@
 """Work that happens by itself. Each job is one line in `ALL`; what devices say comes through `jobs.inbox`."""
 
 from jobs.approvals import remind_or_expire, start
+from jobs.campaign_reports import report
 from jobs.campaigns import advance
 from jobs.certificates import expiry
 from jobs.decommissions import leave
@@ -13,6 +14,7 @@ from jobs.fan_outs import ask_many
 from jobs.issuing import issue
 from jobs.maintenance import windows
 from jobs.outbox import post
+from jobs.rehearsals import rehearse
 from jobs.renewals import follow_up as follow_up_renewals
 from jobs.revocation import keep
 from jobs.sealing import publish, seal
@@ -44,6 +46,8 @@ ALL: tuple[Job, ...] = (
     windows,
     leave,
     advance,
+    report,
+    rehearse,
     post,
     tell,
     tidy,

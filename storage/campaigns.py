@@ -60,6 +60,22 @@ async def open_ones(session: AsyncSession) -> Sequence[AnyRow]:
     return (await session.execute(statement)).all()
 
 
+async def to_report(session: AsyncSession, limit: int) -> Sequence[Campaign]:
+    """Campaigns that have begun and ended, and were not reported."""
+    ended = (campaigns.c.ended_at.is_not(None), campaigns.c.started_at.is_not(None), campaigns.c.reported_at.is_(None))
+    return (await session.scalars(select(Campaign).where(*ended).order_by(campaigns.c.ended_at).limit(limit))).all()
+
+
+async def reported(session: AsyncSession, campaign_id: str, now: datetime) -> bool:
+    """Mark it as reported. False if another replica was faster."""
+    statement = (
+        update(campaigns)
+        .where(campaigns.c.id == campaign_id, campaigns.c.reported_at.is_(None))
+        .values(reported_at=now)
+    )
+    return bool((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
+
+
 async def take(session: AsyncSession, campaign_id: str) -> Campaign | None:
     """One campaign to move, locked until the transaction ends; None if another replica has it just now."""
     statement = select(Campaign).where(campaigns.c.id == campaign_id).with_for_update(skip_locked=True)

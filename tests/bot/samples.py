@@ -912,6 +912,13 @@ _CAMPAIGN = {
 _GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
 _CANARY = {"wave": 1, "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True}, "eta": None, "rate": 0.0}
 _OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
+_PLAYED = {
+    "took_s": 5400.0,
+    "every": 1,
+    "asked_by": "U0ANN",
+    "behaviour": {"offline": None, "failing": 0.03, "slowest": "PT5S", "rejecting": ""},
+    "slowest_s": 5.0,
+}
 _CHANGED = {
     "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
     "title": "Configuration 2026.2.0",
@@ -959,6 +966,11 @@ BULK = {
     "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
+    "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),
+    "bulk/rehearsed": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED),
+    "bulk/rehearsed.stopped": _said("bulk/rehearsed", **_CAMPAIGN | _PLAYED | _GATED | {"every": 5}),
+    "bulk/report": _said("bulk/report", **_CAMPAIGN | _OVER),
+    "bulk/report_file": _said("bulk/report_file", title="Configuration 2026.2.0"),
     "bulk/progress": _said("bulk/progress", **_CAMPAIGN),
     "bulk/failures": _said("bulk/failures", **_CAMPAIGN),
     "bulk/show": _said("bulk/show", **_CAMPAIGN, by_wave=[["–", "skipped", 12], [1, "succeeded", 5]], rollout=_RULES),

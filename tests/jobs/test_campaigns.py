@@ -20,6 +20,7 @@ from fleet.roles import Person, Role
 from fleet.selector import parse
 from fleet.settings import Settings
 from jobs.approvals import start
+from jobs.campaign_reports import report
 from jobs.campaigns import advance
 from jobs.delivery import send
 from jobs.drift import sweep
@@ -266,6 +267,26 @@ async def test_a_device_that_leaves_meanwhile_settles_its_row(house: House) -> N
     await house.later(seconds=61)
     assert await states(house, campaign_id) == {"removed": 1, "succeeded": 1, "skipped": 2}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+
+
+async def test_the_end_is_reported_with_every_device_as_a_file_and_the_course_as_a_picture(house: House) -> None:
+    await a_fleet(house, 4)
+    campaign_id = await begun(house, canary="none", wave="100%")
+    sent = await under_way(house, campaign_id)
+    await ack(house, sent[:3])
+    house.now += timedelta(seconds=5)
+    await ack(house, sent[3:], "rejected", error="=no room")
+    await report.work(house.run())
+    await report.work(house.run())
+    await house.settle()
+    [said] = [each for each in house.deliver.posts() if each.message.template == "bulk/report"]
+    assert (said.message.data["succeeded"], said.message.data["failed"]) == (3, 1)
+    files = {each.file.name.rpartition(".")[2]: each.file.content for each in house.deliver.posts() if each.file}
+    assert set(files) == {"csv", "png"}
+    assert files["png"].startswith(b"\x89PNG")
+    lines = files["csv"].decode("utf-8-sig").splitlines()
+    assert len(lines) == 1 + 4
+    assert sum("'=no room" in line for line in lines) == 1
 
 
 async def test_of_two_who_pause_at_once_the_second_is_told(house: House) -> None:

@@ -57,7 +57,7 @@ TYPED = {
     "bulk list": ["*Campaigns*", "planned"],
     **{
         f"bulk {verb} 7QK2ZD": ["There is no campaign called 7QK2ZD"]
-        for verb in ("show", "ask", "pause", "resume", "abort", "retry", "top-up")
+        for verb in ("show", "ask", "pause", "resume", "abort", "retry", "top-up", "rehearse")
     },
     "bulk firmware 2.0 site:oslo": ["Firmware 2.0", "Ask for approval"],
     "bulk rotate-certs dev-1": ["None of the devices that match", "it has no certificate that is known here"],

@@ -1,0 +1,92 @@
+"""Rehearsals: the engine itself in virtual time, against simulated devices; the real ones hear nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commands import bulk, campaign
+from fleet.campaign import CampaignStatus
+from fleet.message import Message
+from fleet.rehearsal import Behaviour
+from fleet.selector import parse
+from fleet.settings import Settings
+from jobs.rehearsals import rehearse
+from storage.db import Database
+from tests.build import NEW
+from tests.conftest import settings_for
+from tests.jobs.test_campaigns import Campaigns, a_fleet, call, named, row_of, states
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for(campaigns={"canary": "2", "wave": "50%", "soak": "10m", "rehearse_limit": 20})
+
+
+@pytest.fixture
+def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
+    return Campaigns(db, settings, now)
+
+
+async def rehearsed(house: Campaigns, plan: Message, **flags: Any) -> Message:
+    await campaign.rehearse(call(house), named(plan), **flags)
+    await rehearse.work(house.run())
+    await house.settle()
+    return house.deliver.posts()[-1].message
+
+
+async def test_a_rehearsal_says_how_long_it_takes_and_touches_no_device(house: Campaigns) -> None:
+    await a_fleet(house, 12)
+    plan = await bulk.config(call(house), NEW, parse("all"))
+    said = await rehearsed(house, plan)
+    assert (said.template, said.data["status"], said.data["succeeded"]) == ("bulk/rehearsed", "done", 12)
+    assert timedelta(minutes=20) <= timedelta(seconds=said.data["took_s"]) < timedelta(minutes=25)  # two soaks
+    assert house.publish.sent == []
+    assert await states(house, named(plan)) == {"planned": 12}
+    assert (await row_of(house, named(plan))).status is CampaignStatus.PLANNED
+
+
+async def test_a_rehearsal_names_the_gate_that_would_have_tripped(house: Campaigns) -> None:
+    await a_fleet(house, 12)
+    plan = await bulk.config(call(house), NEW, parse("all"))
+    said = await rehearsed(house, plan, rejecting="gw2")
+    assert said.data["status"] == "paused"
+    assert "canaries failed" in said.data["why"]
+    assert said.data["wave"] == 1
+
+
+async def test_a_staggered_restart_takes_its_time_and_offline_devices_none(house: Campaigns) -> None:
+    await a_fleet(house, 12, boot_id="boot-1")
+    plan = await bulk.restart(call(house), parse("all"), canary="none", wave="100%")
+    said = await rehearsed(house, plan, offline="50%")
+    there = [each for each in range(12) if not Behaviour(offline=0.5).is_offline(f"dev-{each:02}", True)]
+    assert said.data["succeeded"] == len(there)
+    most_at_a_site = max(sum(each % 3 == site for each in there) for site in range(3))
+    assert said.data["took_s"] >= 30 * (most_at_a_site - 1)
+
+
+async def test_of_a_large_campaign_a_part_is_played(house: Campaigns) -> None:
+    await a_fleet(house, 50)
+    said = await rehearsed(house, await bulk.config(call(house), NEW, parse("all")))
+    assert said.data["every"] == 3
+    assert said.data["succeeded"] == 2 + sum(place % 3 == 0 for place in range(3, 51))
+
+
+async def test_a_part_that_is_no_percentage_is_refused(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    plan = await bulk.config(call(house), NEW, parse("all"))
+    with pytest.raises(Exception, match="--failing needs a percentage"):
+        await campaign.rehearse(call(house), named(plan), failing="lots")
+    with pytest.raises(Exception, match="There is no campaign called"):
+        await campaign.rehearse(call(house), "7QK2ZD")
+
+
+def test_simulated_devices_behave_the_same_every_time() -> None:
+    one, two = Behaviour(failing=0.3, offline=0.2), Behaviour(failing=0.3, offline=0.2)
+    ids = [f"dev-{number}" for number in range(2000)]
+    assert [one.fails(each, "") for each in ids] == [two.fails(each, "") for each in ids]
+    assert 0.25 < sum(one.fails(each, "") for each in ids) / len(ids) < 0.35
+    assert 0.15 < sum(one.is_offline(each, True) for each in ids) / len(ids) < 0.25
+    assert all(timedelta(seconds=1) <= one.answers_after(each) <= timedelta(seconds=5) for each in ids)
