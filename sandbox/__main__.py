@@ -46,8 +46,9 @@ async def _main(port: int, folder: Path) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    print("The demo starts; that takes a few seconds.", flush=True)
     async with Demo(folder, port).running() as demo:
-        await demo.workspace.wait_for_connections(1)
+        await demo.connected()
         print(_WELCOME.format(url=demo.workspace.url, folder=folder), flush=True)
         stopping = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(demo.ended())

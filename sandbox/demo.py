@@ -148,6 +148,16 @@ class Demo:
             writer.writerows([each.device_id, each.site, each.model, NEW, "env=demo"] for each in self.devices)
         await _run(environment, "import", str(listed))
 
+    async def connected(self) -> None:
+        """Wait until the bot has a socket to the workspace. Raises MusterEnded, or TimeoutError after a minute."""
+        connected = asyncio.create_task(self.workspace.wait_for_connections(1, timeout=60))
+        ended = asyncio.create_task(self.ended())
+        done, waiting = await asyncio.wait([connected, ended], return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        for task in done:
+            task.result()
+
     async def ended(self) -> None:
         """Wait for the bot to end, which it should not. Raises MusterEnded."""
         code = await self.muster.wait()
