@@ -19,6 +19,9 @@ from link.publish import SENT, Outcome, Outgoing
 from link.topics import Topics
 from storage.db import Database
 
+_ROUNDS = 20
+"""After which jobs that go on waking each other are left alone, as the clock would not."""
+
 
 @dataclass
 class FakePublish:
@@ -98,15 +101,33 @@ class FakeTell:
         return answers.pop(0) if answers else Taken()
 
 
+async def until_nothing_is_due(jobs: Sequence[Job], new_run: Callable[[], Run], woken: set[str]) -> None:
+    """Run every job until it has nothing due, and those again whose topics were woken meanwhile (`woken`)."""
+    woken.clear()
+    again = list(jobs)
+    for _ in range(_ROUNDS):
+        for job in again:
+            for _ in range(100):
+                woken.difference_update(job.woken_by)
+                run = new_run()
+                due = await job.work(run)
+                if due is None or due > run.now:
+                    break
+        again = [job for job in jobs if not woken.isdisjoint(job.woken_by)]
+        if not again:
+            return
+
+
 class House:
     """Turn the clock with `later`, let a device speak with `say`; the jobs run until nothing is due.
 
-    A story of few jobs sets `jobs` to these: each turn of the clock runs all of them twice.
+    A story of few jobs sets `jobs` to these: each turn of the clock runs all of them.
     """
 
     def __init__(self, db: Database, settings: Settings, now: datetime) -> None:
         self.db, self.settings, self.now = db, settings, now
-        self.jobs = jobs.ALL
+        self._woken: set[str] = set()
+        db.on_wake(self._woken.update)
         self.authority: Authority | None = None
         self.manufacturers: Manufacturers | None = None
         self.publish, self.deliver, self.tell = FakePublish(), FakeDeliver(), FakeTell()
@@ -132,13 +153,7 @@ class House:
         )
 
     async def settle(self) -> None:
-        """Run every job until none has anything due: two rounds, as one job's rows may be another's work."""
-        for _ in range(2):
-            for job in self.jobs:
-                for _ in range(100):
-                    due = await job.work(self.run())
-                    if due is None or due > self.now:
-                        break
+        await until_nothing_is_due(self.jobs, self.run, self._woken)
 
     async def later(self, **passed: float) -> None:
         self.now += timedelta(**passed)

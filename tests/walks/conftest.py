@@ -37,6 +37,7 @@ from storage.tables import Alert, Device, DriftCase
 from tests import build
 from tests.brokers import RunningBroker, embedded_broker
 from tests.conftest import NOW, settings_for
+from tests.house import until_nothing_is_due
 
 SOON = 15.0  # seconds; no test waits so long unless it fails
 
@@ -67,6 +68,8 @@ class House:
 
     def __init__(self, muster: Muster, ws: Workspace, clock: Clock) -> None:
         self.muster, self.ws, self.clock = muster, ws, clock
+        self._woken: set[str] = set()
+        muster.db.on_wake(self._woken.update)
 
     @property
     def db(self) -> Database:
@@ -75,13 +78,7 @@ class House:
     # --- time ---
 
     async def settle(self) -> None:
-        """Run every job until none has anything due: twice, as one job's rows may be another's work."""
-        for _ in range(2):
-            for job in jobs.ALL:
-                for _ in range(100):
-                    due = await job.work(self.muster.new_run())
-                    if due is None or due > self.clock.now:
-                        break
+        await until_nothing_is_due(jobs.ALL, self.muster.new_run, self._woken)
 
     async def later(self, **passed: float) -> None:
         self.clock.now += timedelta(**passed)
