@@ -31,6 +31,9 @@ class EventType(StrEnum):
     MAINTENANCE_CANCELLED = "maintenance.cancelled"
     ALERTS_SUPPRESSED = "alerts.suppressed"
     ALERTS_RESUMED = "alerts.resumed"
+    ALERT_OPENED = "alert.opened"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged"
+    ALERT_RESOLVED = "alert.resolved"
     EXPORT_REQUESTED = "export.requested"
     RETENTION_CHANGED = "retention.changed"
 

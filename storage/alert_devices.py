@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import alert as rule
 from fleet.alert import AlertKind, AlertState
+from fleet.event import EventType
 from fleet.grouping import Found, plan
 from fleet.message import Message
 from fleet.settings import AlertSettings
@@ -121,6 +122,7 @@ async def _open_singles(
         await session.execute(delete(alerts).where(alerts.c.id.in_([of[each] for each in unplaced])))
     kept = [row for row in opened if row.device_id in placed]
     await outbox.put(session, rows_of.messages(kept), channel, now, outbox.ESCALATION)
+    await rows_of.tell_others(session, EventType.ALERT_OPENED, kept, now)
     return len(kept)
 
 
@@ -178,6 +180,7 @@ async def _join(
     rows = (await session.execute(grown)).all()
     if is_new:
         await outbox.put(session, rows_of.messages(rows), channel, now, outbox.ESCALATION)
+        await rows_of.tell_others(session, EventType.ALERT_OPENED, rows, now)
     else:
         await rows_of.say(session, rows, now, policy.edit_every)
     await _list(session, rows[0], [each for each in found if each.device_id in joined], channel, now)
@@ -258,6 +261,7 @@ async def _decrease(session: AsyncSession, left: Sequence[AnyRow], by: str, now:
     moved = (await session.execute(statement, {"given": batch.dump(rows)})).all()
     ended = [row for row in moved if row.state is AlertState.RESOLVED and row.resolved_at == now]
     await rows_of.say(session, ended, now)
+    await rows_of.tell_others(session, EventType.ALERT_RESOLVED, ended, now)
     await rows_of.say(session, [row for row in moved if row.state is not AlertState.RESOLVED], now, after)
     return len(left)
 

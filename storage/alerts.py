@@ -12,9 +12,11 @@ from fleet import alert as rule
 from fleet import alert_message
 from fleet.alert import AlertState, sources
 from fleet.errors import BadInput, NotFound, Refused
+from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
-from storage import outbox
+from storage import events, outbox
+from storage.columns import iso
 from storage.db import AnyRow, earliest
 from storage.tables import Alert, alert_devices, alerts, devices
 
@@ -63,6 +65,7 @@ async def acknowledge(session: AsyncSession, name: str, by: str, now: datetime) 
     if not moved:
         raise Refused(_too_late(alert))
     await say(session, moved, now)
+    await tell_others(session, EventType.ALERT_ACKNOWLEDGED, moved, now)
     return alert
 
 
@@ -84,6 +87,7 @@ async def resolve(session: AsyncSession, name: str, why: str, by: str, now: date
     moved = (await session.execute(statement)).all()
     await session.refresh(alert)
     await say(session, moved, now)
+    await tell_others(session, EventType.ALERT_RESOLVED, moved, now)
     return alert
 
 
@@ -168,6 +172,25 @@ def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
 async def say(session: AsyncSession, rows: Sequence[AnyRow], now: datetime, after: timedelta = timedelta(0)) -> None:
     """Edit the messages of these alerts. `after` lets edits pile up that nobody waits for, such as numbers."""
     await outbox.revise(session, messages(rows), now, after)
+
+
+async def tell_others(session: AsyncSession, kind: EventType, rows: Sequence[AnyRow], now: datetime) -> None:
+    """Tell other systems, such as one that calls people, what became of these alerts. The subject is the alert's id."""
+    told = {
+        row.id: {
+            "kind": row.kind.value,
+            "about": about(row),
+            "severity": row.severity.value,
+            "device_id": row.device_id,
+            "devices": row.devices,
+            "site": row.data.get("site"),
+            "opened_at": iso(row.opened_at),
+            "acknowledged_by": row.acknowledged_by,
+            "resolved_by": row.resolved_by,
+        }
+        for row in rows
+    }
+    await events.emit_many(session, kind, told, now)
 
 
 def about(alert: Alert | AnyRow) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState, Severity
+from fleet.event import EventType
 from fleet.settings import AlertSettings
 from storage import alerts as rows_of
 from storage import batch, outbox
@@ -32,6 +33,7 @@ async def tell(
     insert = batch.insert(session, alerts).on_conflict_do_nothing().returning(alerts)
     if opened := (await session.execute(insert, [row])).all():
         await outbox.put(session, rows_of.messages(opened), channel, now, outbox.ESCALATION)
+        await rows_of.tell_others(session, EventType.ALERT_OPENED, opened, now)
         return True
     standing = (
         select(alerts.c.id, alerts.c.data)
@@ -53,7 +55,9 @@ async def end(session: AsyncSession, kind: AlertKind, key: str, by: str, now: da
         .values(state=AlertState.RESOLVED, resolved_by=by, resolved_at=now, due_at=None)
         .returning(alerts)
     )
-    await rows_of.say(session, (await session.execute(ended)).all(), now)
+    rows = (await session.execute(ended)).all()
+    await rows_of.say(session, rows, now)
+    await rows_of.tell_others(session, EventType.ALERT_RESOLVED, rows, now)
 
 
 async def stands(session: AsyncSession, kind: AlertKind, key: str) -> bool:

@@ -7,11 +7,14 @@ from itertools import pairwise
 
 import pytest
 
+from fleet.alert import AlertKind
 from fleet.event import DeliveryState, wanted
+from fleet.grouping import Found, group_key
 from jobs import events as jobs_events
 from jobs.spec import Untaken
-from storage import event_deliveries, events, schedule
+from storage import alert_devices, alerts, event_deliveries, events, schedule
 from storage.db import Database
+from tests import build
 from tests.conftest import NOW, settings_for
 from tests.house import House
 
@@ -169,3 +172,22 @@ def test_patterns_choose_the_types() -> None:
     assert wanted("billing.started", ("maintenance.*", "*"))
     assert not wanted("billing.started", ("maintenance.*", "Billing.*", "started"))
     assert not wanted("billing.started", ())
+
+
+async def test_an_alert_is_told_when_it_opens_when_somebody_takes_it_and_when_it_ends(db: Database) -> None:
+    pager = {"name": "pager", "url": "http://pager.example", "secret": SECRET, "types": ["alert.*"]}
+    house = House(db, settings_for(events={"endpoints": [pager]}), NOW)
+    await build.fleet(db, NOW, [build.device("dev-1", NOW)])
+    policy, kind = house.settings.alerts, AlertKind.LOCATION
+    found = Found(device_id="dev-1", key=group_key("says bergen", "oslo"), data={"site": "oslo"}, shared={}, line="")
+    async with db.begin() as session:
+        await alert_devices.tell(session, kind, [found], "C0FLEETOPS", policy, NOW)
+        alert = await alert_devices.alert_of(session, kind, "dev-1")
+        assert alert
+        await alerts.acknowledge(session, alert.id, "U0ANN", NOW)
+        await alert_devices.resolve_for(session, kind, ["dev-1"], "muster", NOW, policy.edit_every)
+    await tell(house)
+    assert told(house) == [("pager", f"alert.{word}", alert.id) for word in ("opened", "acknowledged", "resolved")]
+    last = house.tell.told[-1][1].data
+    assert (last["kind"], last["device_id"], last["site"]) == ("location", "dev-1", "oslo")
+    assert (last["acknowledged_by"], last["resolved_by"]) == ("U0ANN", "muster")
