@@ -8,7 +8,7 @@ export function file(one) {
   return el("div", { class: "file" },
     el("div", { class: "file-name" },
       el("span", { class: "kind", "aria-hidden": true }, badge(one)),
-      el("div", {}, el("b", {}, one.title), el("div", { class: "quiet" }, about(one))),
+      el("div", { title: one.title }, el("b", {}, one.title), el("div", { class: "quiet" }, about(one))),
       el("a", { class: "button", href: `${one.url}?download=1`, download: one.name }, "Download")),
     preview(one));
 }
@@ -26,7 +26,7 @@ function size(bytes) {
 }
 
 function preview(one) {
-  if (PICTURES.includes(one.mimetype)) return el("img", { src: one.url, alt: one.title });
+  if (PICTURES.includes(one.mimetype)) return picture(one);
   if (!one.preview) return null;
   if (one.mimetype !== "text/csv") return el("pre", {}, one.preview + (one.preview_is_truncated ? "\n…" : ""));
   const whole = one.preview_is_truncated ? one.preview.slice(0, one.preview.lastIndexOf("\n") + 1) : one.preview;
@@ -38,6 +38,10 @@ function preview(one) {
       el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))),
     left ? el("div", { class: "quiet" }, `and ${left.toLocaleString("en-GB")} more rows`) : null);
 }
+
+// In a thread there is little room: a click shows it alone, in its full size.
+const picture = (one) => el("a", { href: one.url, target: "_blank", rel: "noopener", title: "Open in full size" },
+  el("img", { src: one.url, alt: one.title }));
 
 // CSV as RFC 4180 has it: quoted cells may hold commas, line ends and doubled quotes.
 function table(text) {
