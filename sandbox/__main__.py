@@ -27,6 +27,8 @@ _WELCOME = """
       /fleet drift list               who is drifted, and what is being done
       /fleet find site:oslo is:drifted               --csv for all of them as a file
       @Muster drift list              the same in a thread; plain words in direct messages
+      /fleet diag logs prompt-002     its log, in the thread; also ping and metrics
+      /fleet diag ping site:oslo      a whole site at once, with a picture and a CSV file
       /fleet device show never-acks-001
       /fleet config assign 2026.10.0 prompt-001      give one device the old configuration
   and press Acknowledge, Retry push or Show device under an escalation.
