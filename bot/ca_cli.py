@@ -30,7 +30,10 @@ def init(
     years: Annotated[int, typer.Option(min=1, max=50, help="How long it is valid.")] = 10,
     settings: SettingsFile = APP_YAML,
 ) -> None:
-    """Make the CA: its certificate, and its key encrypted with MUSTER_CA_PASSPHRASE, where the settings name them."""
+    """Make the CA: its certificate, and its key encrypted with MUSTER_CA_PASSPHRASE, where the settings name them.
+
+    Also a first, empty revocation list, where certificates.crl_file is set: a broker does not start without it.
+    """
     policy = _policy(settings)
     if not (policy.ca_file and policy.key_file and policy.ca_passphrase):
         raise Refused(
@@ -40,12 +43,21 @@ def init(
     passphrase = policy.ca_passphrase.get_secret_value()
     if len(passphrase) < SHORTEST_PASSPHRASE:
         raise Refused(f"MUSTER_CA_PASSPHRASE guards the fleet: make it {SHORTEST_PASSPHRASE} characters or more.")
-    for path in (policy.ca_file, policy.key_file):
+    for path in filter(None, (policy.ca_file, policy.key_file, policy.crl_file)):
         ca_files.check_new(path)
     certificate, key = pki.create(name, passphrase, _utc_now(), timedelta(days=365 * years))
     ca_files.write_new(policy.key_file, key, 0o600)
     ca_files.write_new(policy.ca_file, certificate, 0o644)
+    if policy.crl_file:
+        _first_list(policy, policy.crl_file)
     typer.echo(f"The CA {name} is in {policy.ca_file}, its key in {policy.key_file}. Back up both, and the passphrase.")
+
+
+def _first_list(policy: CertificateSettings, path: Path) -> None:
+    """A list of nobody, as a broker does not start without one; Muster replaces it when it starts."""
+    if authority := ca_files.authority(policy):
+        now = _utc_now()
+        ca_files.write_new(path, authority.revocation_list([], 0, now, now + policy.crl_valid_for), 0o644)
 
 
 @ca.command("issue-server")

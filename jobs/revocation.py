@@ -51,7 +51,7 @@ async def _renew(run: Run, authority: Authority) -> datetime | None:
         unlisted = await revocation_lists.unlisted_since(session)
         if current and not unlisted and run.now < current.next_update - policy.crl_renew_before:
             return current.next_update - policy.crl_renew_before
-        # Lists tell time in seconds, and OpenSSL keeps the older one of two that were made in the same second.
+        # Lists tell time in seconds, and of two that were made in the same one OpenSSL might keep the older.
         made_at = run.now.replace(microsecond=0)
         if current and made_at <= current.made_at:
             return current.made_at + _A_SECOND

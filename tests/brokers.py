@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.broker import HOST, EmbeddedBroker, free_port
 
+DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
@@ -60,19 +61,24 @@ class Mosquitto:
     def start(self) -> Self:
         if self._process is not None:
             return self
-        lines = [f"listener {self.port} {self.host}", *(f"{key} {value}" for key, value in self._options.items())]
         # mosquitto started by root becomes the user `mosquitto`, who may not write into our folder.
-        lines += ["user root"] if os.geteuid() == 0 else []
         file = self._folder / "mosquitto.conf"
-        file.write_text("\n".join(lines) + "\n")
+        file.write_text(self._config() + ("user root\n" if os.geteuid() == 0 else ""))
         with (self._folder / "log").open("ab") as output:
             self._process = subprocess.Popen([require_mosquitto(), "-c", str(file)], stdout=output, stderr=output)
         deadline = time.monotonic() + 10
-        while not _accepts(self.host, self.port):
+        while not all(_accepts(self.host, port) for port in self._ports()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"mosquitto did not start: {(self._folder / 'log').read_text()}")
             time.sleep(0.01)
         return self
+
+    def _ports(self) -> tuple[int, ...]:
+        return (self.port,)
+
+    def _config(self) -> str:
+        lines = [f"listener {self.port} {self.host}", *(f"{key} {value}" for key, value in self._options.items())]
+        return "\n".join(lines) + "\n"
 
     def stop(self) -> None:
         """SIGTERM: it writes its database first."""
@@ -85,6 +91,38 @@ class Mosquitto:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+
+class DeployedMosquitto(Mosquitto):
+    """The shipped configuration as it is, with its paths below `folder` and free ports; `port` is the devices' own.
+
+    `ca` and `certs` in the folder are to be filled before it starts, as an installation does.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.etc, self.muster_port, self.new_port = folder / "etc", free_port(), free_port()
+        for name in ("ca", "certs"):
+            (self.etc / name).mkdir(parents=True)
+        for acl in DEPLOY.glob("*.acl"):
+            shutil.copy(acl, self.etc)
+
+    def _ports(self) -> tuple[int, ...]:
+        return (self.port, self.muster_port, self.new_port)
+
+    def _config(self) -> str:
+        text = (DEPLOY / "mosquitto.conf").read_text()
+        for here, there in (
+            ("listener 8883", f"listener {self.port} {self.host}"),
+            (f"listener 8884 {HOST}", f"listener {self.muster_port} {self.host}"),
+            ("listener 8885", f"listener {self.new_port} {self.host}"),
+            ("/etc/mosquitto", str(self.etc)),
+            ("/var/lib/mosquitto/", f"{self._folder}/"),
+            ("log_dest syslog", "log_dest stderr"),
+        ):
+            assert here in text, here
+            text = text.replace(here, there)
+        return text
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -21,13 +21,13 @@ PEM = serialization.Encoding.PEM
 PASSPHRASE = "correct horse battery staple"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 MUSTER_CA, FACTORY_CA = "Muster CA", "Factory CA"
-TEN_YEARS = timedelta(days=3650)
+LONG = timedelta(days=36500)
 
 
 @lru_cache
 def ca_files(name: str) -> tuple[str, str]:
     """Certificate and encrypted key of a CA, made once: decrypting it is slow on purpose."""
-    return pki.create(name, PASSPHRASE, BEGAN, TEN_YEARS)
+    return pki.create(name, PASSPHRASE, BEGAN, LONG)
 
 
 @lru_cache
@@ -49,7 +49,7 @@ class Keyed:
     """A device: `key` is its own, `factory_key` and `factory_pem` are what it left the factory with."""
 
     device_id: str
-    factory: OwnAuthority = field(default_factory=lambda: authority(FACTORY_CA))
+    factory: OwnAuthority = field(default_factory=lambda: replace(authority(FACTORY_CA), validity=LONG))
 
     def __post_init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())

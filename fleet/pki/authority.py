@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from fleet.pki.parts import (
+    CLOCKS_DIFFER,
     Key,
     PublicKey,
     Unfit,
@@ -28,8 +29,6 @@ from fleet.pki.parts import (
 )
 from fleet.pki.request import requested_key
 from fleet.pki.revocation import Revoked, make_list
-
-_CLOCKS_DIFFER = timedelta(minutes=5)  # a certificate begins so long ago, for those whose clock is behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class OwnAuthority:
             .issuer_name(self.certificate.subject)
             .public_key(public)
             .serial_number(serial)
-            .not_valid_before(now - _CLOCKS_DIFFER)
+            .not_valid_before(now - CLOCKS_DIFFER)
             .not_valid_after(ends_at)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(encipher=isinstance(public, rsa.RSAPublicKey)), critical=True)
@@ -137,7 +136,7 @@ def create(name: str, passphrase: str, now: datetime, validity: timedelta) -> tu
         .issuer_name(name_of(name))
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCKS_DIFFER)
+        .not_valid_before(now - CLOCKS_DIFFER)
         .not_valid_after(now + validity)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(authority=True), critical=True)

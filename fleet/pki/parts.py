@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +14,9 @@ from fleet.errors import BadInput
 
 LONGEST_NAME = 64
 """Characters of a common name (RFC 5280, ub-common-name): a device with a longer id can have no certificate."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""What is signed begins so long ago, for those whose clock is behind: a broker refuses all devices by a future list."""
 
 PEM = serialization.Encoding.PEM
 

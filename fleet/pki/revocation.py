@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from fleet.pki.parts import PEM, Key, Unfit, hash_for, key_identifier
+from fleet.pki.parts import CLOCKS_DIFFER, PEM, Key, Unfit, hash_for, key_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def make_list(
     builder = x509.CertificateRevocationListBuilder(revoked_certificates=entries)
     made = (
         builder.issuer_name(ca.subject)
-        .last_update(now)
+        .last_update(now - CLOCKS_DIFFER)
         .next_update(until)
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(key_identifier(ca), critical=False)

@@ -31,7 +31,8 @@ def muster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Muster:
     monkeypatch.setenv("MUSTER_CA_PASSPHRASE", PASSPHRASE)
     (tmp_path / "app.yaml").write_text(
         "slack: {bot_token: xoxb-x, app_token: xapp-x, ops_channel: C0}\n"
-        "certificates: {ca_file: ca.pem, key_file: ca.key, ca_passphrase: '${MUSTER_CA_PASSPHRASE:-}'}\n"
+        "certificates: {ca_file: ca.pem, key_file: ca.key, crl_file: crl.pem, "
+        "ca_passphrase: '${MUSTER_CA_PASSPHRASE:-}'}\n"
     )
 
     def typed(*words: str) -> str:
@@ -48,6 +49,7 @@ def test_a_ca_is_made_once_and_signs_for_broker_and_muster(muster: Muster, tmp_p
     assert "The CA Muster CA is in ca.pem" in muster("init")
     assert (tmp_path / "ca.key").stat().st_mode & 0o777 == 0o600
     assert "ENCRYPTED" in (tmp_path / "ca.key").read_text()
+    assert pki.read_list((tmp_path / "crl.pem").read_bytes()).entries == 0
     assert "is there already" in muster("init")
     muster("issue-server", "mqtt.example.com", "127.0.0.1")
     muster("issue-client")

@@ -38,7 +38,7 @@ def test_a_certificate_names_its_device_and_is_for_clients_only(now: datetime) -
 
 
 def test_no_certificate_lives_longer_than_its_ca(now: datetime) -> None:
-    ca = replace(authority(), validity=timedelta(days=100_000))
+    ca = replace(authority(), validity=2 * keyed.LONG)
     assert ca.issue(Keyed("dev-1").csr(), "dev-1", now).not_after == ca.ends_at
     with pytest.raises(Unfit, match="ended on"):
         ca.issue(Keyed("dev-1").csr(), "dev-1", ca.ends_at)
@@ -160,7 +160,7 @@ def test_claims_that_are_not_believed(now: datetime) -> None:
     for said, device_id, at, why in (
         (good, "dev-2", now, "names 'dev-1'"),
         (stranger.claim(now), "dev-1", now, "no CA that is believed"),
-        (good, "dev-1", keyed.BEGAN + timedelta(days=400), "not valid at this time"),
+        (Keyed("dev-1", replace(authority(keyed.FACTORY_CA), validity=DAY)).claim(now), "dev-1", now, "not valid"),
         ({**good, "nonce": "n-2"}, "dev-1", now, "signature"),
         ({**good, "signature": "!"}, "dev-1", now, "signature"),
         ({**good, "manufacturing_certificate_pem": "x"}, "dev-1", now, "no certificate"),

@@ -1,9 +1,8 @@
-"""The shipped mosquitto configuration: mosquitto takes it, and its ACL keeps each device to its own topics."""
+"""The shipped mosquitto configuration: mosquitto takes it, and its ACLs keep each device to its own topics."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,38 +11,31 @@ import aiomqtt
 import pytest
 
 from link.topics import Kind, Order, Topics
-from tests.brokers import RunningBroker, mosquitto_broker, require_mosquitto
+from tests.brokers import DEPLOY, DeployedMosquitto
+from tests.installation import Installation
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "mosquitto"
 TOPICS = Topics()
-# What this machine has no files for, and what `tests.brokers` sets itself.
-ELSEWHERE = (
-    *("listener", "cafile", "certfile", "keyfile", "require_certificate", "use_identity_as_username"),
-    *("acl_file", "persistence_location", "log_dest"),
-)
+CLAIM, ISSUED = Kind.PROVISIONING_CLAIM, Order.CERTIFICATE_ISSUED
+OF_DEVICES = [kind for kind in Kind if kind is not CLAIM]
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RunningBroker]:
-    require_mosquitto()
-    passwords = tmp_path / "passwords"
-    passwords.touch(mode=0o600)
-    for user in ("muster", "dev-1", "dev-2"):
-        subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, "secret"], check=True, capture_output=True)
-    lines = [line.split(maxsplit=1) for line in (DEPLOY / "mosquitto.conf").read_text().splitlines()]
-    shipped = {words[0]: words[1] for words in lines if words and not words[0].startswith("#")}
-    kept = {key: value for key, value in shipped.items() if key not in ELSEWHERE and key != "log_type"}
-    files = {"password_file": passwords, "acl_file": DEPLOY / "muster.acl"}
-    with mosquitto_broker(tmp_path, **(kept | files)) as running:
+def installed(tmp_path: Path) -> Iterator[Installation]:
+    with Installation.running(tmp_path) as running:
         yield running
 
 
+@pytest.fixture
+def broker(installed: Installation) -> DeployedMosquitto:
+    return installed.broker
+
+
 @asynccontextmanager
-async def user(broker: RunningBroker, name: str) -> AsyncIterator[aiomqtt.Client]:
-    protocol = aiomqtt.ProtocolVersion.V5  # which says when something is refused
-    async with aiomqtt.Client(
-        broker.host, broker.port, username=name, password="secret", identifier=f"client-{name}", protocol=protocol
-    ) as client:
+async def muster(installed: Installation) -> AsyncIterator[aiomqtt.Client]:
+    async with installed.connection("muster", installed.broker.muster_port, "muster-1") as client:
         yield client
 
 
@@ -53,31 +45,66 @@ async def _heard(client: aiomqtt.Client, count: int) -> set[str]:
 
 
 @pytest.mark.mosquitto
-async def test_a_device_is_heard_on_its_own_topics_only(broker: RunningBroker) -> None:
-    async with user(broker, "muster") as muster, user(broker, "dev-1") as device:
-        await muster.subscribe([(topic, 1) for topic in TOPICS.subscriptions()])
+async def test_a_device_is_heard_on_its_own_topics_only(installed: Installation) -> None:
+    async with muster(installed) as listening, installed.connection("dev-1") as device:
+        await listening.subscribe([(topic, 1) for topic in TOPICS.subscriptions()])
         for kind in Kind:
             await device.publish(TOPICS.of("dev-2", kind), b"x", qos=1)
             await device.publish(TOPICS.of("dev-1", kind), b"x", qos=1)
-        assert await _heard(muster, len(Kind)) == {TOPICS.of("dev-1", kind) for kind in Kind}
+        assert await _heard(listening, len(OF_DEVICES)) == {TOPICS.of("dev-1", kind) for kind in OF_DEVICES}
 
 
 @pytest.mark.mosquitto
-async def test_a_device_reads_its_own_orders_only_and_gives_none(broker: RunningBroker) -> None:
-    async with user(broker, "muster") as muster, user(broker, "dev-1") as device, user(broker, "dev-2") as other:
+async def test_a_device_reads_its_own_orders_only_and_gives_none(installed: Installation) -> None:
+    async with muster(installed) as giving, installed.connection("dev-1") as device:
+        async with installed.connection("dev-2") as other:
+            await device.subscribe("#", qos=1)
+            for order in Order:
+                await other.publish(TOPICS.of("dev-1", order), b"forged", qos=1)
+                await giving.publish(TOPICS.of("dev-2", order), b"x", qos=1)
+                await giving.publish(TOPICS.of("dev-1", order), b"x", qos=1)
+            messages = aiter(device.messages)
+            received = [await asyncio.wait_for(anext(messages), 10) for _ in Order]
+    assert {message.topic.value for message in received} == {TOPICS.of("dev-1", order) for order in Order}
+    assert {message.payload for message in received} == {b"x"}
+
+
+@pytest.mark.mosquitto
+async def test_no_device_takes_over_the_session_of_another_or_of_muster(installed: Installation) -> None:
+    async with muster(installed) as listening, installed.connection("dev-1") as device:
+        for stolen in ("dev-1", "muster-1"):
+            async with installed.connection("dev-2", client_id=stolen) as thief:
+                await thief.publish(TOPICS.of("dev-2", Kind.STATUS), b"x", qos=1)
+        await listening.publish(TOPICS.of("dev-1", Order.RESTART), b"x", qos=1)
+        await device.publish(TOPICS.of("dev-1", Kind.STATUS), b"x", qos=1)
+
+
+@pytest.mark.mosquitto
+async def test_with_the_certificate_of_its_factory_a_device_may_only_claim(installed: Installation) -> None:
+    new = installed.broker.new_port
+    async with muster(installed) as listening, installed.connection("dev-3.factory", new) as device:
+        await listening.subscribe([(topic, 1) for topic in TOPICS.subscriptions()])
         await device.subscribe("#", qos=1)
-        for order in Order:
-            await other.publish(TOPICS.of("dev-1", order), b"forged", qos=1)
-            await muster.publish(TOPICS.of("dev-2", order), b"x", qos=1)
-            await muster.publish(TOPICS.of("dev-1", order), b"x", qos=1)
-        messages = aiter(device.messages)
-        received = [await asyncio.wait_for(anext(messages), 10) for _ in Order]
-        assert {message.topic.value for message in received} == {TOPICS.of("dev-1", order) for order in Order}
-        assert {message.payload for message in received} == {b"x"}
+        for kind in Kind:
+            await device.publish(TOPICS.of("dev-1", kind), b"x", qos=1)
+            await device.publish(TOPICS.of("dev-3", kind), b"x", qos=1)
+        assert await _heard(listening, 1) == {TOPICS.of("dev-3", CLAIM)}
+        await listening.publish(TOPICS.of("dev-3", Order.CONFIG_DESIRED), b"x", qos=1)
+        await listening.publish(TOPICS.of("dev-3", ISSUED), b"x", qos=1)
+        assert await _heard(device, 1) == {TOPICS.of("dev-3", ISSUED)}
+    assert installed.lets_in("dev-1")
+    for port in (installed.broker.port, installed.broker.muster_port):
+        assert not installed.lets_in("dev-3.factory", port)
 
 
-def test_the_acl_names_every_topic_of_both_sides() -> None:
-    rules = set((DEPLOY / "muster.acl").read_text().splitlines())
-    expected = {f"topic read +/{kind}" for kind in Kind} | {f"pattern write %u/{kind}" for kind in Kind}
-    expected |= {f"topic write +/{order}" for order in Order} | {f"pattern read %u/{order}" for order in Order}
-    assert expected <= rules
+def test_the_acls_name_every_topic_of_both_sides() -> None:
+    rules = {file.name: set(file.read_text().splitlines()) for file in DEPLOY.glob("*.acl")}
+    expected = {
+        "muster.acl": {f"topic read +/{kind}" for kind in Kind} | {f"topic write +/{order}" for order in Order},
+        "devices.acl": {f"pattern write %u/{kind}" for kind in OF_DEVICES}
+        | {f"pattern read %u/{order}" for order in Order},
+        "provisioning.acl": {f"pattern write %u/{CLAIM}", f"pattern read %u/{ISSUED}"},
+    }
+    assert {name: rules[name] & lines for name, lines in expected.items()} == expected
+    patterns = {name: {line for line in lines if line.startswith("pattern")} for name, lines in rules.items()}
+    assert patterns == {**expected, "muster.acl": set()}
