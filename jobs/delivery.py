@@ -50,12 +50,11 @@ async def _send(run: Run, claimed: Sequence[AnyRow], messages: Mapping[str, Outg
             return await fences.standing(session) is None
 
     outcomes = await run.publish.publish_many([messages[row.id] for row in claimed], may)
+    left_at = run.clock()  # not when the run began: what is timed from a send must not come too early
     sent = [row for row, outcome in zip(claimed, outcomes, strict=True) if outcome.sent]
     unsent = [row.id for row, outcome in zip(claimed, outcomes, strict=True) if not outcome.sent]
     async with run.db.begin(CLOCK) as session:
         if sent:
-            # Not the beginning of the run: what is timed from a send must not come too early.
-            left_at = run.clock()
             await operations.sent(session, [{"id": row.id, "attempt": row.attempt} for row in sent], left_at)
             for dispatch, rows in _by_kind(sent):
                 await dispatch.sent(run, session, rows)
