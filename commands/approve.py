@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
 from commands.spec import Call, Rest, command
 from fleet.approval import ApprovalState, Decision, Verdict
 from fleet.approval_message import buttons
@@ -13,6 +16,10 @@ from storage.tables import Approval
 
 _LISTED = 20
 _BUTTONS = 5
+
+
+def _reason(label: str, hint: str) -> TextField:
+    return TextField(name="reason", label=label, hint=hint, several_lines=True, least=3)
 
 
 def asked(approval: Approval) -> Message:
@@ -33,8 +40,8 @@ async def list_pending(call: Call) -> Message:
     """What waits for approvals, the most urgent first."""
     async with call.db.read() as session:
         found, total = await approvals.pending(session, call.now, _LISTED)
-        said = await approvals.decisions(session, [each.id for each in found])
-    rows = [approvals.shown(each, [one for one in said if one.approval_id == each.id]) for each in found]
+        said = await approvals.decisions_of(session, [each.id for each in found])
+    rows = [approvals.shown(each, said[each.id]) for each in found]
     shows = [Button(text=f"Show: {each.title}"[:75], run=f"approve show {each.id}") for each in found[:_BUTTONS]]
     data = {"now": call.now, "total": total, "rows": rows}
     return Message(template="approve/list", data=data, buttons=tuple(shows))
@@ -45,7 +52,7 @@ async def show(call: Call, request: str) -> Message:
     """One request: what exactly will be done, who asked, and who said what. The id's last characters are enough."""
     async with call.db.read() as session:
         found = await approvals.get(session, request)
-        said = await approvals.decisions(session, [found.id])
+        said = await approvals.decisions(session, found.id)
     data = {
         **approvals.shown(found, said),
         "now": call.now,
@@ -60,51 +67,59 @@ async def show(call: Call, request: str) -> Message:
 @command("approve yes", role=Role.OPERATOR, example="approve yes 7QK2ZD", fresh_role=True)
 async def yes(call: Call, request: str, count: str = "") -> Message:
     """Approve what somebody else asked for. Where the policy wants it, type how many devices it is about."""
-    try:
-        return await _decide(call, request, Decision(Verdict.APPROVE, typed=count))
-    except BadInput as missing:
-        if missing.field != "count" or count:
-            raise
-        return await _form(call, request, "yes", _COUNT, "Approve")
+    deciding = _decide(call, request, Decision(Verdict.APPROVE, typed=count))
+    return await deciding if count else await _or_form(deciding, call, request, _COUNT)
 
 
 @command("approve no", role=Role.OPERATOR, example="approve no 7QK2ZD the line runs until six", fresh_role=True)
 async def no(call: Call, request: str, reason: Rest | None = None) -> Message:
     """Reject what somebody else asked for, with the reason. The first rejection ends it."""
-    try:
-        return await _decide(call, request, Decision(Verdict.REJECT, reason=reason or ""))
-    except BadInput as missing:
-        if missing.field != "reason" or reason:
-            raise
-        return await _form(call, request, "no", _REASON, "Reject")
+    deciding = _decide(call, request, Decision(Verdict.REJECT, reason=reason or ""))
+    return await deciding if reason else await _or_form(deciding, call, request, _REASON)
 
 
 async def _decide(call: Call, request: str, decision: Decision) -> Message:
     async with call.db.begin() as session:
         approval = await approvals.decide(session, request, decision, call.person, call.now, call.settings)
-        said = await approvals.decisions(session, [approval.id])
+        said = await approvals.decisions(session, approval.id)
     return _stands(approval, approvals.shown(approval, said))
 
 
-_COUNT = TextField(name="count", label="How many devices is this about?", hint="The number alone.", most=12)
-_REASON = TextField(
-    name="reason", label="Why not?", hint="Whoever asked is told, and it is kept.", several_lines=True, least=3
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """What a line still lacks: the command's last word, the field to fill in, and the button that submits it."""
+
+    word: str
+    field: TextField
+    submit: str
+
+
+_COUNT = _Missing(
+    "yes",
+    TextField(name="count", label="How many devices is this about?", hint="The number alone.", most=12),
+    "Approve",
 )
-_EMERGENCY = TextField(
-    name="reason", label="Why can it not wait?", hint="Posted for everybody, and kept.", several_lines=True, least=3
+_REASON = _Missing("no", _reason("Why not?", "Whoever asked is told, and it is kept."), "Reject")
+_EMERGENCY = _Missing(
+    "break-glass", _reason("Why can it not wait?", "Posted for everybody, and kept."), "Break the glass"
 )
 
 
-async def _form(call: Call, request: str, word: str, field: TextField, submit: str) -> Message:
-    """What is still missing, as a form; where none can be shown, the message says how to type it."""
+async def _or_form(work: Awaitable[Message], call: Call, request: str, missing: _Missing) -> Message:
+    """The answer; or a form, if the line lacks only this. Where no form can be shown, the message says how to type."""
+    try:
+        return await work
+    except BadInput as refused:
+        if refused.field != missing.field.name:
+            raise
     async with call.db.read() as session:
         approval = await approvals.get(session, request)
-    run = f"approve {word} {approval.id}"
+    run = f"approve {missing.word} {approval.id}"
     return Message(
         template="approve/form",
-        data={**approvals.shown(approval, []), "asks": field.name, "word": word},
-        buttons=(Button(text=f"{submit}…", run=run, form=True),),
-        form=Form(title=submit, run=run, fields=(field,), submit=submit),
+        data={**approvals.shown(approval, []), "asks": missing.field.name, "word": missing.word},
+        buttons=(Button(text=f"{missing.submit}…", run=run, form=True),),
+        form=Form(title=missing.submit, run=run, fields=(missing.field,), submit=missing.submit),
     )
 
 
@@ -123,11 +138,11 @@ async def cancel(call: Call, request: str) -> Message:
 @command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD it leaks", fresh_role=True)
 async def break_glass(call: Call, request: str, reason: Rest | None = None) -> Message:
     """Start at once what waits for approvals, alone, in an emergency. It is posted for everybody, with the reason."""
-    try:
-        async with call.db.begin() as session:
-            approval = await approvals.break_glass(session, request, reason or "", call.person, call.now, call.settings)
-    except BadInput as missing:
-        if missing.field != "reason" or reason:
-            raise
-        return await _form(call, request, "break-glass", _EMERGENCY, "Break the glass")
+    breaking = _break(call, request, reason or "")
+    return await breaking if reason else await _or_form(breaking, call, request, _EMERGENCY)
+
+
+async def _break(call: Call, request: str, reason: str) -> Message:
+    async with call.db.begin() as session:
+        approval = await approvals.break_glass(session, request, reason, call.person, call.now, call.settings)
     return _stands(approval, approvals.shown(approval, []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from commands import fleet
 from commands.spec import Call
@@ -13,7 +13,7 @@ from fleet.campaign import BEGUN
 from fleet.message import Button, Message
 from fleet.roles import Role
 from storage import alerts, approvals, campaigns
-from storage.tables import Approval
+from storage.tables import Approval, ApprovalDecision
 
 _REQUESTS = 10
 _LOOKED_AT = 100
@@ -35,29 +35,37 @@ async def _requests(call: Call) -> list[Message]:
     """What waits for this person's decision, each with its buttons, and what they asked for themselves."""
     async with call.db.read() as session:
         found, total = await approvals.pending(session, call.now, _LOOKED_AT)
-        said = await approvals.decisions(session, [each.id for each in found])
-    by_request: dict[str, dict[str, Verdict]] = {each.id: {} for each in found}
-    for one in said:
-        by_request[one.approval_id][one.person] = one.verdict
-    theirs = [each for each in found if _may_decide(call, each, by_request[each.id])]
+        said = await approvals.decisions_of(session, [each.id for each in found])
+    theirs = [each for each in found if _may_decide(call, each, said[each.id])]
     own = [each for each in found if each.requested_by == call.person.id]
     head = {"waiting": len(theirs), "shown": len(theirs[:_REQUESTS]), "total": total}
-    made = [Message(template="home/requests", data=head)]
-    for each in theirs[:_REQUESTS]:
-        data = {**approvals.shown(each, [one for one in said if one.approval_id == each.id]), "now": call.now}
-        made.append(Message(template="home/request", data=data, buttons=buttons(each.id, each.type_count)))
-    if own:
-        rows = [approvals.shown(each, [one for one in said if one.approval_id == each.id]) for each in own]
-        takes_back = [Button(text=f"Take back: {each.title}"[:75], run=f"approve cancel {each.id}") for each in own]
-        data = {"rows": rows[:_REQUESTS], "count": len(own), "now": call.now}
-        made.append(Message(template="home/own", data=data, buttons=tuple(takes_back[:_BUTTONS])))
-    return made
+    to_decide = [
+        Message(
+            template="home/request",
+            data={**approvals.shown(each, said[each.id]), "now": call.now},
+            buttons=buttons(each.id, each.type_count),
+        )
+        for each in theirs[:_REQUESTS]
+    ]
+    return [Message(template="home/requests", data=head), *to_decide, *_own(call, own, said)]
 
 
-def _may_decide(call: Call, approval: Approval, decided: dict[str, Verdict]) -> bool:
+def _may_decide(call: Call, approval: Approval, said: Sequence[ApprovalDecision]) -> bool:
     """True if a rejection by this person would count: what they may not decide, they are not asked."""
     no = Decision(Verdict.REJECT, reason="-")
+    decided = {each.person: each.verdict for each in said}
     return isinstance(decide(approval.request, decided, no, call.person, call.now), Recorded)
+
+
+def _own(call: Call, own: Sequence[Approval], said: Mapping[str, Sequence[ApprovalDecision]]) -> list[Message]:
+    if not own:
+        return []
+    rows = [approvals.shown(each, said[each.id]) for each in own[:_REQUESTS]]
+    takes_back = [
+        Button(text=f"Take back: {each.title}"[:75], run=f"approve cancel {each.id}") for each in own[:_BUTTONS]
+    ]
+    data = {"rows": rows, "count": len(own), "now": call.now}
+    return [Message(template="home/own", data=data, buttons=tuple(takes_back))]
 
 
 async def _alerts(call: Call) -> list[Message]:

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Any
 
 from fleet.roles import Person, Role
-from fleet.settings import ApprovalRule, ApprovalSettings, RolesSettings
+
+START_WITHIN = timedelta(hours=1)
+"""What is approved starts at once, or so long after its expiry at most: nobody expects it days later."""
 
 IDS_KEPT = 1000
 """A plan for more devices than these names them by their digest alone; their ids are kept by whoever works on them."""
@@ -104,52 +105,6 @@ def plan_for(
 def targets_sha256(device_ids: Sequence[str]) -> str:
     """The digest of a set of devices, in whatever order they come."""
     return hashlib.sha256("\n".join(sorted(device_ids)).encode()).hexdigest()
-
-
-# ---- the policy ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What one plan needs: how many people of which role, for how long they may, and whether they type the count."""
-
-    approvals: int
-    role: Role
-    valid_for: timedelta
-    type_count: bool
-
-
-def policy(plan: Plan, settings: ApprovalSettings) -> Policy:
-    """The policy for a plan. For each of its sites the first rule that matches holds; of several, what is strictest.
-
-    What no rule names needs one approval: a forgotten line must not open a door.
-    """
-    rules = [_first(plan, site, settings.policies) for site in plan.sites or ("",)]
-    return Policy(
-        approvals=max(rule.approvals for rule in rules),
-        role=max((rule.role for rule in rules), key=lambda role: role.rank),
-        valid_for=min(rule.valid_for or settings.valid_for for rule in rules),
-        type_count=any(rule.type_count for rule in rules),
-    )
-
-
-_UNNAMED = ApprovalRule(approvals=1)
-
-
-def _first(plan: Plan, site: str, rules: Sequence[ApprovalRule]) -> ApprovalRule:
-    for rule in rules:
-        named = fnmatchcase(plan.operation, rule.operation) and fnmatchcase(site, rule.site)
-        if named and plan.count >= rule.devices:
-            return rule
-    return _UNNAMED
-
-
-def may_decide(roles: RolesSettings, least: Role) -> tuple[list[str], list[str]]:
-    """The user groups and the people, by id, that app.yaml gives this role or a higher one."""
-    of = {Role.OPERATOR: roles.operator, Role.APPROVER: roles.approver, Role.ADMIN: roles.admin}
-    able = [members for role, members in of.items() if role.reaches(least)]
-    groups = dict.fromkeys(group for members in able for group in members.groups)
-    return list(groups), list(dict.fromkeys(user for members in able for user in members.users))
 
 
 # ---- decisions -------------------------------------------------------------------------------------------------------
@@ -264,6 +219,15 @@ def break_glass(request: Request, reason: str, person: Person, now: datetime) ->
     return Recorded(ApprovalState.APPROVED)
 
 
+def cannot_start(plan: Plan, approved_sha256: str, expires_at: datetime, now: datetime) -> str:
+    """Why an approved plan must not be started any more, as a sentence; empty if it may."""
+    if plan.sha256 != approved_sha256:
+        return "The plan is not the one that was asked for any more, so it was not started. Ask anew."
+    if now > expires_at + START_WITHIN:
+        return "It was approved, but could not be started before its time was over. Ask anew."
+    return ""
+
+
 # ---- the clock -------------------------------------------------------------------------------------------------------
 
 
@@ -284,11 +248,6 @@ class Wait:
     """Nothing to do before `next_at`."""
 
     next_at: datetime
-
-
-def first_look(policy: Policy, remind_before: timedelta, now: datetime) -> datetime:
-    """When the clock looks at a new request: to remind its approvers, or to let a short one expire."""
-    return now + policy.valid_for - (remind_before if remind_before < policy.valid_for else timedelta(0))
 
 
 def next_step(expires_at: datetime, reminded: bool, now: datetime) -> Remind | Expire | Wait:

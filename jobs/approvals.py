@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.approval import ApprovalState, Expire, Remind, next_step
+from fleet.approval import ApprovalState, Expire, Remind, Wait, cannot_start, next_step
 from fleet.errors import FleetError, Refused, Unavailable
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
 from jobs.starters import BY_OPERATION
 from storage import approval_clock, approvals, audit
 from storage.db import CLOCK
+from storage.tables import Approval
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +45,8 @@ async def _start(run: Run, approval_id: str) -> None:
         approval = await approval_clock.take(session, approval_id, ApprovalState.STARTED)
         if approval is None:
             return
-        if approval.plan.sha256 != approval.plan_sha256:
-            raise Refused("The plan is not the one that was asked for any more, so it was not started. Ask anew.")
+        if why := cannot_start(approval.plan, approval.plan_sha256, approval.expires_at, run.now):
+            raise Refused(why)
         if (starter := BY_OPERATION.get(approval.operation)) is None:
             raise Refused(f"This Muster does not know how to start {approval.operation}. Is it the newest version?")
         await starter(run, session, approval)
@@ -69,16 +71,19 @@ async def remind_or_expire(run: Run) -> datetime | None:
     """Remind approvers of what expires soon, and let expire what nobody decided about in time."""
     async with run.db.begin(CLOCK) as session:
         for approval in await approval_clock.waiting(session, run.now, _BATCH):
-            step = next_step(approval.expires_at, approval.reminded, run.now)
-            if isinstance(step, Expire):
-                approval.state, approval.ended_at, approval.due_at = ApprovalState.EXPIRED, run.now, None
-                told = {"title": approval.title}
-                await audit.add(session, run.now, MUSTER.id, "approval.expired", approval.id, told)
-                await approvals.moved(session, approval, run.now, run.settings)
-                continue
-            if isinstance(step, Remind):
-                approval.reminded = True
-                await approvals.remind(session, approval, run.now, run.settings)
-            approval.due_at = step.next_at
+            match next_step(approval.expires_at, approval.reminded, run.now):
+                case Expire():
+                    await _expire(run, session, approval)
+                case Remind(next_at=next_at):
+                    approval.reminded, approval.due_at = True, next_at
+                    await approvals.remind(session, approval, run.now, run.settings)
+                case Wait(next_at=next_at):
+                    approval.due_at = next_at
     async with run.db.read() as session:
         return await approval_clock.next_due(session, ApprovalState.PENDING)
+
+
+async def _expire(run: Run, session: AsyncSession, approval: Approval) -> None:
+    approval.state, approval.ended_at, approval.due_at = ApprovalState.EXPIRED, run.now, None
+    await audit.add(session, run.now, MUSTER.id, "approval.expired", approval.id, {"title": approval.title})
+    await approvals.moved(session, approval, run.now, run.settings)

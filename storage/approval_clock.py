@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.approval import ApprovalState
+from fleet.approval import ApprovalState, sources
 from storage.db import earliest
 from storage.tables import Approval, approvals
 
@@ -43,7 +43,7 @@ async def take(session: AsyncSession, approval_id: str, state: ApprovalState) ->
     """
     statement = (
         update(approvals)
-        .where(approvals.c.id == approval_id, approvals.c.state == ApprovalState.APPROVED)
+        .where(approvals.c.id == approval_id, approvals.c.state.in_(sources(state)))
         .values(state=state, due_at=None)
         .returning(approvals.c.id)
     )

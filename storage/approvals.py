@@ -7,15 +7,15 @@ Whoever decides locks the row first, so of two at once the second sees what the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import ColumnElement, TextClause, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import approval as rule
-from fleet import approval_message
+from fleet import approval_message, approval_policy
 from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verdict
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.message import Message
@@ -26,7 +26,6 @@ from storage.db import wake
 from storage.tables import Approval, ApprovalDecision, approval_decisions, approvals
 
 _SHOWN_DEVICES = 10
-_PENDING = text("approvals.state = 'pending'")
 
 
 def message_key(approval_id: str) -> str:
@@ -37,9 +36,11 @@ def message_key(approval_id: str) -> str:
 async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, settings: Settings) -> Approval:
     """Ask for a plan to be done: at once where the policy wants nobody's approval, else in the ops channel.
 
-    Returns it as `pending` or `approved`; `jobs.approvals` starts what is approved.
+    Returns it as `pending` or `approved`; `jobs.approvals` starts what is approved. Raises Refused while the very same
+    is waiting already.
     """
-    policy = rule.policy(plan, settings.approvals)
+    await _refuse_twice(session, plan, now)
+    policy = approval_policy.policy(plan, settings.approvals)
     waits = policy.approvals > 0
     approval = Approval(
         id=ids.new("ap", now),
@@ -51,7 +52,7 @@ async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, setting
         requested_by=by,
         requested_at=now,
         expires_at=now + policy.valid_for,
-        due_at=rule.first_look(policy, settings.approvals.remind_before, now) if waits else now,
+        due_at=approval_policy.first_look(policy, settings.approvals.remind_before, now) if waits else now,
     )
     session.add(approval)
     await session.flush()
@@ -63,6 +64,17 @@ async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, setting
     await audit.add(session, now, by, "approval.asked", approval.id, told)
     wake(session, "approvals")
     return approval
+
+
+async def _refuse_twice(session: AsyncSession, plan: Plan, now: datetime) -> None:
+    same = select(approvals.c.id).where(*_waits(now), approvals.c.plan_sha256 == plan.sha256).limit(1)
+    if (found := await session.scalar(same)) is not None:
+        raise Refused(f"The same was asked for already, and waits: /fleet approve show {found[-6:]}.")
+
+
+def _waits(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    """The conditions of a request that can still be decided about, as the partial index has them."""
+    return text("approvals.state = 'pending'"), approvals.c.due_at.is_not(None), approvals.c.expires_at > now
 
 
 def _columns(plan: Plan) -> dict[str, Any]:
@@ -96,19 +108,27 @@ async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Approv
 
 async def pending(session: AsyncSession, now: datetime, limit: int) -> tuple[Sequence[Approval], int]:
     """What waits for approvals, the most urgent first, and how much there is of it."""
-    waits = (_PENDING, approvals.c.due_at.is_not(None), approvals.c.expires_at > now)
+    waits = _waits(now)
     found = await session.scalars(select(Approval).where(*waits).order_by(approvals.c.expires_at).limit(limit))
     return found.all(), await session.scalar(select(func.count()).select_from(approvals).where(*waits)) or 0
 
 
-async def decisions(session: AsyncSession, approval_ids: Iterable[str]) -> Sequence[ApprovalDecision]:
-    """What people said about these requests, in order."""
+async def decisions(session: AsyncSession, approval_id: str) -> Sequence[ApprovalDecision]:
+    """What people said about one request, in order."""
+    return (await decisions_of(session, [approval_id]))[approval_id]
+
+
+async def decisions_of(session: AsyncSession, approval_ids: Sequence[str]) -> Mapping[str, Sequence[ApprovalDecision]]:
+    """What people said about each of these requests, in order."""
     statement = (
         select(ApprovalDecision)
-        .where(approval_decisions.c.approval_id.in_(list(approval_ids)))
+        .where(approval_decisions.c.approval_id.in_(approval_ids))
         .order_by(approval_decisions.c.at, approval_decisions.c.person)
     )
-    return (await session.scalars(statement)).all()
+    by_request: dict[str, list[ApprovalDecision]] = {each: [] for each in approval_ids}
+    for decision in await session.scalars(statement):
+        by_request[decision.approval_id].append(decision)
+    return by_request
 
 
 async def decide(
@@ -116,7 +136,7 @@ async def decide(
 ) -> Approval:
     """Record what somebody says. Raises NotFound, Refused or BadInput if it does not count, with the reason."""
     approval = await get(session, name, lock=True)
-    said = await decisions(session, [approval.id])
+    said = await decisions(session, approval.id)
     decided = {each.person: each.verdict for each in said}
     recorded = _counts(rule.decide(approval.request, decided, decision, person, now))
     row = {"approval_id": approval.id, "person": person.id, "verdict": decision.verdict, "at": now}
@@ -175,7 +195,7 @@ def _end(approval: Approval, state: ApprovalState, by: str, reason: str, now: da
 async def moved(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
     """Let Slack follow: the message is edited, the requester is told how it ended, and the next job is woken."""
     await session.flush()
-    said = _message(approval, await decisions(session, [approval.id]), settings.roles)
+    said = _message(approval, await decisions(session, approval.id), settings.roles)
     await outbox.revise(session, {message_key(approval.id): said}, now)
     if _is_told(approval):
         outcome = {f"{message_key(approval.id)}:outcome": Message(template="approve/outcome", data=said.data)}
@@ -185,7 +205,7 @@ async def moved(session: AsyncSession, approval: Approval, now: datetime, settin
 
 async def remind(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
     """Call the approvers once more, in the thread of the request."""
-    said = _message(approval, await decisions(session, [approval.id]), settings.roles)
+    said = _message(approval, await decisions(session, approval.id), settings.roles)
     key = message_key(approval.id)
     note = {f"{key}:reminder": Message(template="approve/reminder", data=said.data)}
     await outbox.put(session, note, settings.slack.ops_channel, now, outbox.ESCALATION, thread_key=key)
@@ -227,5 +247,5 @@ def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any
 
 
 def _message(approval: Approval, said: Sequence[ApprovalDecision], roles: RolesSettings) -> Message:
-    groups, users = rule.may_decide(roles, approval.role)
+    groups, users = approval_policy.may_decide(roles, approval.role)
     return approval_message.message(approval.state, {**shown(approval, said), "may_approve": [*groups, *users]})

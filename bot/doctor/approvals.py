@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.doctor.finding import Finding, fine, warning
-from fleet.approval import may_decide
+from fleet.approval_policy import may_decide
 from fleet.settings import Settings
 
 

@@ -16,7 +16,6 @@ from fleet.approval import (
     Decision,
     Denied,
     Expire,
-    Policy,
     Recorded,
     Remind,
     Request,
@@ -25,11 +24,10 @@ from fleet.approval import (
     break_glass,
     cancel,
     decide,
-    first_look,
     next_step,
     plan_for,
-    policy,
 )
+from fleet.approval_policy import Policy, first_look, policy
 from fleet.roles import Person, Role
 from fleet.settings import ApprovalRule, ApprovalSettings
 from tests.conftest import NOW

@@ -115,6 +115,25 @@ async def test_a_plan_that_was_tampered_with_is_not_started(house: House) -> Non
     assert told(house) == ["failed"]
 
 
+async def test_what_was_approved_long_ago_is_not_started(house: House) -> None:
+    approval_id = await asks(house)
+    for person in PEOPLE[:2]:
+        await says(house, approval_id, person)
+    await house.later(hours=6)  # Muster was down
+    failed = await row(house, approval_id)
+    assert (failed.state, "before its time was over" in failed.error) == (ApprovalState.FAILED, True)
+    assert await site(house) == "oslo"
+
+
+async def test_the_very_same_is_not_asked_for_twice_while_it_waits(house: House) -> None:
+    first = await asks(house)
+    with pytest.raises(Refused, match=f"waits: /fleet approve show {first[-6:]}"):
+        await asks(house)
+    await asks(house, site="tromso")
+    await house.later(hours=5)
+    await asks(house)
+
+
 @pytest.mark.parametrize(
     ("operation", "device_id", "why"),
     [("device.move", "dev-9", "no device called dev-9"), ("device.fly", "dev-1", "does not know how to start")],

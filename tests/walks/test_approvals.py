@@ -129,7 +129,7 @@ async def test_a_wrong_number_is_said_at_its_field_and_nothing_is_recorded(sqlit
         assert wrong.id == form.id
         assert "not the number of devices" in wrong.errors["count"]
         async with house.db.read() as session:
-            assert await approvals.decisions(session, [(await row(house)).id]) == []
+            assert await approvals.decisions(session, (await row(house)).id) == []
         await house.ws.submit(APPROVER1, {"count": "1"})
         await house.ws.wait_for_modal(APPROVER1, contains="has all its approvals and starts now")
         await house.settle()
