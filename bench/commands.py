@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import sqlite3
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from bench import broker, registry
+from bench import bot_process, broker, registry
 from bench.child import Child
 from bench.load import device_id
 from bench.measure import Result, cpu_of, percentile
 from bench.size import Size
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, PERSONAS, RateLimits, Workspace
+from sandbox.workspace import FLEET_OPS, PERSONAS, RateLimits, Workspace
 
 _GOAL = 250  # ms until a command is acknowledged; Slack gives up after 3,000
 _PER_SECOND = 20  # commands, evenly: whether the answer to the one before has come or not
@@ -46,7 +41,7 @@ def run(size: Size) -> Result:
 async def _measure(server: broker.Running, path: Path, size: Size, result: Result) -> None:
     async with Workspace.start(limits=RateLimits(enabled=False)) as workspace:
         await workspace.seed(channels=[{"id": each, "name": each.lower()} for each in _CHANNELS[1:]])
-        async with _muster(server, path, workspace) as pid:
+        async with bot_process.running(server, path, workspace) as pid:
             await _typed(workspace, len(_LINES))  # each command once, as in a bot that has run for a while
             await _round("idle", pid, workspace, size, result)
             async with _statuses(server):
@@ -99,36 +94,6 @@ async def _type(workspace: Workspace, number: int) -> float:
     if ran.error is not None or not ran.answers:
         raise RuntimeError(f"{_LINES[number % len(_LINES)]} was not answered: {ran.error}")
     return (time.perf_counter() - began) * 1e3
-
-
-@contextlib.asynccontextmanager
-async def _muster(server: broker.Running, path: Path, workspace: Workspace) -> AsyncIterator[int]:
-    """`muster run` as it is installed, with a settings file of its own; gives its pid."""
-    settings: dict[str, Any] = {
-        "slack": {
-            "bot_token": BOT_TOKEN,
-            "app_token": APP_TOKEN,
-            "base_url": workspace.base_url,
-            "ops_channel": FLEET_OPS,
-        },
-        "mqtt": {"host": server.host, "port": server.port},
-        "database": {"url": registry.sqlite_url(path)},
-        "web": {"enabled": False},
-        "log": {"level": "warning"},
-    }
-    with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:
-        file = Path(folder) / "app.yaml"
-        file.write_text(json.dumps(settings))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")}
-        words = (sys.executable, "-m", "bot", "run", "--settings", str(file))
-        process = await asyncio.create_subprocess_exec(*words, env=environment)
-        try:
-            await workspace.wait_for_connections(2, timeout=_PATIENCE)
-            yield process.pid
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
 
 
 @contextlib.asynccontextmanager

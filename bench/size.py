@@ -19,6 +19,9 @@ class Size:
     restarts: int = 500  # with a stagger
     status_devices: int = 100_000
     commands: int = 1_000
+    pings: int = 300  # one after the other
+    pinged: int = 1_000  # devices, by one command
+    logs: int = 200  # requests at a time
     postgres: bool = True
 
 
@@ -34,5 +37,8 @@ QUICK = Size(
     restarts=100,
     status_devices=2_000,
     commands=20,
+    pings=10,
+    pinged=40,
+    logs=8,
     postgres=False,
 )
