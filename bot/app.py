@@ -29,7 +29,7 @@ from jobs.spec import Run
 from link.client import Connection, Received
 from link.publish import Outcome, Outgoing, Publisher
 from link.topics import Topics
-from storage import event_deliveries, migrate, operations, outbox, revocation_lists
+from storage import alert_rules, event_deliveries, migrate, operations, outbox, revocation_lists
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -121,6 +121,7 @@ class Muster:
         elif await migrate.current(self.db) != migrate.head():
             raise Refused("The database is not at this Muster's revision. Run `muster migrate` once, then start again.")
         async with self.db.begin() as session:
+            await alert_rules.ensure_defaults(session, self.now())
             await operations.release_all(session, self.replica)
             await outbox.release_all(session, self.replica)
             await event_deliveries.release_all(session, self.replica)

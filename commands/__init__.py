@@ -3,6 +3,7 @@
 from commands import (
     alert,
     approve,
+    audit,
     billing,
     bulk,
     bulk_decommission,
@@ -20,12 +21,15 @@ from commands import (
     fleet,
     group,
     provisioning,
+    rule,
 )
 from commands.spec import AnyCommand
 
 ALL: tuple[AnyCommand, ...] = (
     fleet.status,
     fleet.find,
+    audit.why,
+    audit.entries,
     billing.month,
     device.show,
     device.move,
@@ -88,6 +92,13 @@ ALL: tuple[AnyCommand, ...] = (
     campaign.rehearse,
     campaign.stop_all,
     campaign.go_on,
+    rule.list_all,
+    rule.show,
+    rule.add,
+    rule.change,
+    rule.enable,
+    rule.disable,
+    rule.remove,
     alert.list_open,
     alert.show,
     alert.ack,

@@ -8,6 +8,8 @@ from typing import Any
 from fleet.alert import OF_THE_HOUSE, AlertKind, AlertState
 from fleet.message import Button, Message, Style, word
 
+_RULED = frozenset({AlertKind.OFFLINE, AlertKind.CPU, AlertKind.RAM, AlertKind.DISK})
+
 
 def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Message:
     """The alert as it stands now. `data` is its row as a mapping; without a `device_id` it is about a group."""
@@ -32,7 +34,10 @@ def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Mess
         AlertState.ACKNOWLEDGED: (*remedies, *ends),
         AlertState.RESOLVED: ends,
     }[state]
-    template = kind.value if single or alone or kind is AlertKind.UNKNOWN_VERSION else "group"
+    if single or alone or kind is AlertKind.UNKNOWN_VERSION:
+        template = "rule" if kind in _RULED else kind.value
+    else:
+        template = "group"
     shown = {**data, "kind": kind.value, "state": state.value}
     return Message(template=f"alert/{template}", data=shown, buttons=buttons)
 
@@ -71,5 +76,13 @@ def _remedies(kind: AlertKind, data: Mapping[str, Any]) -> tuple[Button, ...]:
             confirm = f"{device_id} then belongs to {site} in the registry."
             run = f"device move {device_id} {written}"
             return (Button(text="Accept new site", run=run, style=Style.PRIMARY, confirm=confirm),)
+        case AlertKind.OFFLINE:
+            return Button(text="Ping", run=f"diag ping {device_id}"), _rule(data)
+        case AlertKind.CPU | AlertKind.RAM | AlertKind.DISK:
+            return Button(text="Metrics", run=f"diag metrics {device_id}"), _rule(data)
         case _:
             return ()
+
+
+def _rule(data: Mapping[str, Any]) -> Button:
+    return Button(text="Its rule", run=f"rule show {data['rule']}")

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from fleet.alert import AlertKind, Severity
+from fleet.selector import short
 
 
 class RuleKind(StrEnum):
@@ -26,6 +27,18 @@ class RuleKind(StrEnum):
     def alerts(self) -> AlertKind:
         """The kind of the alerts that such a rule opens."""
         return AlertKind(self.value)
+
+
+def when(kind: RuleKind, threshold: float | None, for_s: int) -> str:
+    """What a rule looks for, in words: `cpu at 90 % or more for 15m`."""
+    lasting = short(timedelta(seconds=for_s))
+    match kind:
+        case RuleKind.OFFLINE:
+            return f"not heard for {lasting}"
+        case RuleKind.CERTIFICATE:
+            return "certificate ends soon"
+        case _:
+            return f"{kind.value} at {threshold:g} % or more" + (f" for {lasting}" if for_s else "")
 
 
 MEASURED = (RuleKind.CPU, RuleKind.RAM, RuleKind.DISK)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from fleet.alert import Severity
+
 _LONGEST_KEY = 256
 
 
@@ -32,7 +34,7 @@ class Found:
 
     `key` names the cause and the site: devices with the same one belong together. `shared` is what a grouped message
     shows, and is the same for all of one key. `detail` is what the device said, for causes that end when it says
-    something else; `ends_at` the same as a moment.
+    something else; `ends_at` the same as a moment. `rule_id` is the alert rule that found it, where there is one.
     """
 
     device_id: str
@@ -44,6 +46,8 @@ class Found:
     ends_at: datetime | None = None
     level: int = 0
     level_at: datetime | None = None
+    rule_id: str = ""
+    severity: Severity = Severity.WARNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AwareDatetime,
@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from fleet import redaction
+from fleet.alert import Severity
 from fleet.roles import Role
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -198,6 +199,28 @@ class Rung(Section):
     mention: str = Field(description="what is written to call them: <@U…>, <!subteam^S…> or <!here>")
 
 
+def _wall_time(value: object) -> object:
+    if isinstance(value, int):  # YAML takes 22:00 for a number of base 60
+        raise ValueError('write the time in quotes: "22:00"')
+    return value
+
+
+class QuietHours(Section):
+    """A time of day, on the clocks of `zone`, in which alerts up to that severity wait for its end."""
+
+    begin: Annotated[time, BeforeValidator(_wall_time)]
+    end: Annotated[time, BeforeValidator(_wall_time)]
+    zone: str = Field(default="UTC", description="a zone of the time zone database: Europe/Oslo")
+    up_to: Severity = Field(default=Severity.WARNING, description="info, warning or critical")
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"there is no time zone {zone}; write it as Europe/Oslo or UTC")
+        return zone
+
+
 class AlertSettings(Section):
     ladder: tuple[Rung, ...] = Field(
         default=(), description="rungs above the channel itself; copied into an alert when it opens"
@@ -210,6 +233,9 @@ class AlertSettings(Section):
         default=timedelta(seconds=15), description="a grouped message's numbers are edited at most so often"
     )
     longest_snooze: Duration = Field(default=timedelta(days=7), description="the longest time an alert may be snoozed")
+    quiet_hours: tuple[QuietHours, ...] = Field(
+        default=(), description="times of day in which alerts of lower severity wait, and call nobody, until their end"
+    )
 
 
 class SiteSettings(Section):

@@ -17,9 +17,12 @@ from jobs.outbox import post
 from jobs.rehearsals import rehearse
 from jobs.renewals import follow_up as follow_up_renewals
 from jobs.revocation import keep
+from jobs.rules import apply as apply_rules
+from jobs.rules import notice_silence
 from jobs.sealing import publish, seal
 from jobs.snoozes import wake_up
 from jobs.spec import Job
+from jobs.suppression import summarise
 from jobs.upkeep import tidy
 from jobs.watch import flapping, locations, unknown_versions
 
@@ -32,6 +35,9 @@ ALL: tuple[Job, ...] = (
     keep,
     sweep,
     follow_up,
+    summarise,
+    notice_silence,
+    apply_rules,
     flapping,
     unknown_versions,
     locations,

@@ -50,7 +50,8 @@ async def _start(run: Run, approval_id: str) -> None:
         if (starter := BY_OPERATION.get(approval.operation)) is None:
             raise Refused(f"This Muster does not know how to start {approval.operation}. Is it the newest version?")
         await starter(run, session, approval)
-        await audit.add(session, run.now, MUSTER.id, "approval.started", approval.id, {"title": approval.title})
+        begun = {"title": approval.title}
+        await audit.add(session, run.now, MUSTER.id, "approval.started", approval.id, begun, approval.device_ids)
         await approvals.moved(session, approval, run.now, run.settings)
 
 
@@ -61,7 +62,7 @@ async def _fail(run: Run, approval_id: str, why: str) -> None:
             return
         approval.error = why
         told = {"title": approval.title, "why": why}
-        await audit.add(session, run.now, MUSTER.id, "approval.failed", approval.id, told)
+        await audit.add(session, run.now, MUSTER.id, "approval.failed", approval.id, told, approval.device_ids)
         await approvals.moved(session, approval, run.now, run.settings)
     log.warning("an approved plan could not be started", approval=approval_id, why=why)
 
@@ -85,5 +86,6 @@ async def remind_or_expire(run: Run) -> datetime | None:
 
 async def _expire(run: Run, session: AsyncSession, approval: Approval) -> None:
     approval.state, approval.ended_at, approval.due_at = ApprovalState.EXPIRED, run.now, None
-    await audit.add(session, run.now, MUSTER.id, "approval.expired", approval.id, {"title": approval.title})
+    told = {"title": approval.title}
+    await audit.add(session, run.now, MUSTER.id, "approval.expired", approval.id, told, approval.device_ids)
     await approvals.moved(session, approval, run.now, run.settings)

@@ -7,15 +7,15 @@ from functools import partial
 
 import structlog
 
-from fleet import certificate
-from fleet.alert import AlertKind, about
+from fleet import alert, certificate
+from fleet.alert import AlertKind
 from fleet.grouping import Found, group_key
 from fleet.message import Message
 from fleet.roles import MUSTER
 from fleet.settings import CertificateSettings
 from jobs.spec import Run, job
-from jobs.watch import BATCH, device, look
-from storage import alert_snooze, alerts, audit, causes, outbox
+from jobs.watch import BATCH, again, device, look
+from storage import alert_rules, alert_snooze, alerts, audit, causes, outbox
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow
 
@@ -29,11 +29,13 @@ async def expiry(run: Run) -> datetime | None:
     """Tell of certificates before they end: once, and again at each threshold in the same message."""
     policy = run.settings.certificates
     ahead = timedelta(days=max(policy.alert_days, default=0))
-    find = partial(causes.expiring, before=run.now + ahead, limit=BATCH)
+    async with run.db.read() as session:
+        about = await alert_rules.about_certificates(session, run.now, run.settings.drift.online_within)
+    find = partial(causes.expiring, before=run.now + ahead, about=about, limit=BATCH)
     made = partial(_found, now=run.now, policy=policy)
-    again = await look(run, AlertKind.CERTIFICATE, causes.renewed(run.now), find, made, within=_A_DAY)
-    if again:
-        return again
+    over = causes.renewed(run.now, about)
+    if more := again(run, await look(run, AlertKind.CERTIFICATE, over, find, made, within=_A_DAY)):
+        return more
     await _get_louder(run)
     async with run.db.read() as session:
         first = await causes.next_expiring(session, run.now + ahead, ahead)
@@ -70,7 +72,7 @@ async def _get_louder(run: Run) -> None:
                 continue
             key = alerts.message_key(row.id)
             said = {
-                "about": about(row.kind, row.device_id, row.data),
+                "about": alert.about(row.kind, row.device_id, row.data),
                 "why": "louder",
                 "level": level,
                 "ends_at": iso(row.ends_at),

@@ -12,6 +12,7 @@ from typing import Any
 from fleet import diagnostic_message
 from fleet.diagnostics import DiagnosticKind, Fault, Parts, RequestState, Taken, digest, round_trip
 from fleet.operation import OperationState
+from jobs import measurements
 from jobs.spec import Heard, Intake
 from link.topics import Kind
 from link.wire import LogResponse, MetricsResponse, PingResponse, Response
@@ -37,8 +38,11 @@ async def pings(intake: Intake, heard: Sequence[Heard]) -> None:
 
 
 async def metrics(intake: Intake, heard: Sequence[Heard]) -> None:
-    """Metrics, to be shown beside those of the device's model."""
+    """Metrics, to be shown beside those of the device's model, and held against the alert rules."""
     await _whole(intake, heard, DiagnosticKind.METRICS, _metrics)
+    payloads = {each.device_id: each.said.payload for each in heard if isinstance(each.said, MetricsResponse)}
+    measured = {device_id: payload.model_dump() for device_id, payload in payloads.items()}
+    await measurements.take(intake.session, measured, intake.now, intake.settings)
 
 
 async def _whole(intake: Intake, heard: Sequence[Heard], kind: DiagnosticKind, read: Read) -> None:

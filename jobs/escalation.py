@@ -9,6 +9,7 @@ import structlog
 
 from fleet.alert import AlertKind, Call, next_rung
 from fleet.grouping import Found, group_key
+from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import MUSTER
@@ -28,15 +29,19 @@ async def escalate(run: Run) -> datetime | None:
     async with run.db.begin(CLOCK) as session:
         found = await drift.escalating(session, run.now, _BATCH)
         if found:
-            await drift.escalated(session, [row.id for row in found], run.now)
             known = await configs.known(session, {row.reported_config_version for row in found})
-            shown = [_found(row, row.reported_config_version in known) for row in found]
+            of = {row.id: _found(row, row.reported_config_version in known) for row in found}
+            paused = [of[row.id] for row in found if row.status in ALERTS_PAUSED]
+            told = [row for row in found if row.status not in ALERTS_PAUSED]
+            await alert_devices.suppress(session, AlertKind.DRIFT, paused, run.now)
+            await drift.escalated(session, [row.id for row in told], run.now)
+            shown = [of[row.id] for row in told]
             channel = run.settings.slack.ops_channel
             await alert_devices.tell(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
-            devices = {"devices": [row.device_id for row in found]}
-            await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{len(found)} devices", devices)
+            devices = {"devices": [row.device_id for row in told], "suppressed": len(paused)}
+            await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{len(told)} devices", devices)
     if found:
-        log.warning("drift escalated", devices=len(found))
+        log.warning("drift escalated", devices=len(told), suppressed=len(paused))
     if len(found) == _BATCH:
         return run.now
     async with run.db.read() as session:

@@ -21,7 +21,7 @@ from fleet.operation import OperationState
 from fleet.roles import MUSTER
 from fleet.settings import Settings
 from fleet.version import version_key
-from jobs import hearing
+from jobs import hearing, measurements
 from jobs.drift import after_resolution
 from jobs.spec import Heard, Intake
 from link import wire
@@ -157,6 +157,8 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     if read.rejections:
         await operations.settle(session, read.rejections, OperationState.REJECTED, now)
         await drift.reject(session, read.rejections, now)
+    telemetry = {device_id: row["telemetry"] for device_id, row in read.heard.items() if "telemetry" in row}
+    await measurements.take_telemetry(session, telemetry, now, settings)
     await _hand_over(session, read, settings)
     if not (drifted := await drift.open_among(session, read.heard)):
         return

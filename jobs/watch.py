@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind
 from fleet.grouping import Found, group_key
+from fleet.lifecycle import ALERTS_PAUSED
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
 from storage import alert_devices, audit, causes
@@ -34,7 +35,7 @@ Find = Callable[[AsyncSession], Awaitable[Sequence[AnyRow]]]
 async def locations(run: Run) -> datetime | None:
     """Tell where devices report another site than the registry has for them, several times in a row."""
     find = partial(causes.misplaced, in_a_row=run.settings.drift.location_after, limit=BATCH)
-    return await look(run, AlertKind.LOCATION, causes.placed_again(), find, _misplaced)
+    return again(run, await look(run, AlertKind.LOCATION, causes.placed_again(), find, _misplaced))
 
 
 def _misplaced(row: AnyRow) -> Found:
@@ -53,7 +54,8 @@ def _misplaced(row: AnyRow) -> Found:
 async def unknown_versions(run: Run) -> datetime | None:
     """Tell of configuration versions that devices go on reporting and the registry does not hold."""
     find = partial(causes.unknown_versions, since=run.now - run.settings.drift.unknown_after, limit=BATCH)
-    return await look(run, AlertKind.UNKNOWN_VERSION, causes.version_known(), find, _unknown, above=_ALWAYS_GROUPED)
+    kind, over = AlertKind.UNKNOWN_VERSION, causes.version_known()
+    return again(run, await look(run, kind, over, find, _unknown, above=_ALWAYS_GROUPED))
 
 
 def _unknown(row: AnyRow) -> Found:
@@ -75,7 +77,8 @@ async def flapping(run: Run) -> datetime | None:
     since = run.now - policy.flapping_within
     find = partial(causes.flapping, cases=policy.flapping_cases, since=since, limit=BATCH)
     within_s = policy.flapping_within.total_seconds()
-    return await look(run, AlertKind.FLAPPING, causes.calm(since), find, partial(_flapping, within_s=within_s))
+    made = partial(_flapping, within_s=within_s)
+    return again(run, await look(run, AlertKind.FLAPPING, causes.calm(since), find, made))
 
 
 def _flapping(row: AnyRow, within_s: float) -> Found:
@@ -96,22 +99,34 @@ async def look(
     find: Find,
     made: Callable[[AnyRow], Found],
     **grouping: Any,
-) -> datetime | None:
-    """End what ended and tell what was found, in one transaction; none is begun where there is nothing to do."""
+) -> Sequence[AnyRow]:
+    """End what ended and tell what was found, in one transaction; none is begun where there is nothing to do.
+
+    What is found of devices in maintenance or suspended is kept for the end of that, and told to nobody.
+    Returns what was found.
+    """
     async with run.db.read() as session:
         if not await find(session) and not await alert_devices.any_ended(session, kind, ended):
-            return None
+            return []
     policy = run.settings.alerts
     async with run.db.begin(CLOCK) as session:
         left = await alert_devices.leave(session, kind, ended, MUSTER.id, run.now, policy.edit_every)
         rows = await find(session)
-        found = [made(row) for row in rows]
+        paused = [made(row) for row in rows if row.status in ALERTS_PAUSED]
+        found = [made(row) for row in rows if row.status not in ALERTS_PAUSED]
+        await alert_devices.suppress(session, kind, paused, run.now)
         channel = run.settings.slack.ops_channel
         posted = await alert_devices.tell(session, kind, found, channel, policy, run.now, **grouping)
-        done: dict[str, Any] = {"kind": kind.value, "devices": [row.device_id for row in rows], "ended": left}
+        told = [each.device_id for each in found]
+        done: dict[str, Any] = {"kind": kind.value, "devices": told, "suppressed": len(paused), "ended": left}
         await audit.add(session, run.now, MUSTER.id, "alert.changed", f"{len(rows) + left} devices", done)
-    log.warning("alerts changed", kind=kind.value, told=len(rows), ended=left, messages=posted)
-    return run.now if len(rows) == BATCH else None
+    log.warning("alerts changed", kind=kind.value, told=len(found), suppressed=len(paused), ended=left, messages=posted)
+    return rows
+
+
+def again(run: Run, found: Sequence[AnyRow]) -> datetime | None:
+    """At once, if there may be more than were found."""
+    return run.now if len(found) == BATCH else None
 
 
 def device(row: AnyRow) -> dict[str, Any]:

@@ -16,15 +16,17 @@ from sqlalchemy import case as when
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import alert as rule
-from fleet.alert import AlertKind, AlertState
+from fleet.alert import AlertKind, AlertState, Severity
 from fleet.event import EventType
 from fleet.grouping import Found, plan
+from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
+from fleet.quiet_hours import posted_at
 from fleet.settings import AlertSettings
 from storage import alerts as rows_of
 from storage import batch, ids, outbox
 from storage.db import AnyRow
-from storage.tables import Alert, alert_devices, alerts
+from storage.tables import SUPPRESSED, Alert, alert_devices, alerts, devices
 
 PAGE = 100  # devices in one message of a thread: about 10 sections of the 50 that Slack allows
 LISTED = 2000  # devices that a thread lists at most
@@ -80,24 +82,28 @@ async def _recent(session: AsyncSession, kind: AlertKind, keys: set[str], since:
     return dict((await session.execute(statement)).all())
 
 
-def new_row(kind: AlertKind, policy: AlertSettings, now: datetime) -> dict[str, Any]:
-    """An alert that opens now, with its ladder; whom it is about is up to the caller."""
+def new_row(
+    kind: AlertKind, policy: AlertSettings, now: datetime, severity: Severity = Severity.CRITICAL
+) -> dict[str, Any]:
+    """An alert that opens now; its ladder begins when it may be posted. Whom it is about is up to the caller."""
     ladder = [{"after_s": rung.after.total_seconds(), "mention": rung.mention} for rung in policy.ladder]
+    said_at = posted_at(severity, now, policy.quiet_hours)
     return {
         "id": ids.new("al", now),
         "kind": kind,
         "state": AlertState.OPEN,
         "opened_at": now,
         "ladder": ladder,
-        "ladder_at": now,
-        "due_at": now + policy.ladder[0].after if policy.ladder else None,
+        "ladder_at": said_at,
+        "due_at": said_at + policy.ladder[0].after if policy.ladder else None,
+        "severity": severity,
     }
 
 
 def _row(kind: AlertKind, of: Found, policy: AlertSettings, now: datetime) -> dict[str, Any]:
     return {
-        **new_row(kind, policy, now),
-        "key": of.device_id,
+        **new_row(kind, policy, now, of.severity),
+        "key": f"{of.device_id} {of.rule_id}".strip(),
         "group_key": of.key,
         "device_id": of.device_id,
         "devices": 1,
@@ -105,6 +111,7 @@ def _row(kind: AlertKind, of: Found, policy: AlertSettings, now: datetime) -> di
         "data": dict(of.data),
         "level": of.level,
         "level_at": of.level_at,
+        "rule_id": of.rule_id,
     }
 
 
@@ -121,15 +128,16 @@ async def _open_singles(
     if unplaced := set(of) - placed:  # another replica was faster with them
         await session.execute(delete(alerts).where(alerts.c.id.in_([of[each] for each in unplaced])))
     kept = [row for row in opened if row.device_id in placed]
-    await outbox.put(session, rows_of.messages(kept), channel, now, outbox.ESCALATION)
+    said_at = max((row.ladder_at for row in kept), default=now)  # all of one kind and rule are as severe
+    await outbox.put(session, rows_of.messages(kept), channel, said_at, outbox.ESCALATION)
     await rows_of.tell_others(session, EventType.ALERT_OPENED, kept, now)
     return len(kept)
 
 
 async def _place(
-    session: AsyncSession, kind: AlertKind, places: Sequence[tuple[str, Found]], now: datetime
+    session: AsyncSession, kind: AlertKind, places: Sequence[tuple[str | None, Found]], now: datetime
 ) -> set[str]:
-    """Give devices their places in alerts. Returns those that had none of this kind yet."""
+    """Give devices their places in alerts. Returns those that had none of this kind and rule yet."""
     if not places:
         return set()
     new = [
@@ -140,6 +148,9 @@ async def _place(
             "kind": kind,
             "detail": each.detail,
             "ends_at": each.ends_at,
+            "rule_id": each.rule_id,
+            "severity": each.severity,
+            "line": each.line,
             "joined_at": now,
         }
         for alert_id, each in places
@@ -179,7 +190,7 @@ async def _join(
     )
     rows = (await session.execute(grown)).all()
     if is_new:
-        await outbox.put(session, rows_of.messages(rows), channel, now, outbox.ESCALATION)
+        await outbox.put(session, rows_of.messages(rows), channel, rows[0].ladder_at, outbox.ESCALATION)
         await rows_of.tell_others(session, EventType.ALERT_OPENED, rows, now)
     else:
         await rows_of.say(session, rows, now, policy.edit_every)
@@ -232,6 +243,37 @@ async def any_ended(session: AsyncSession, kind: AlertKind, ended: ColumnElement
     return (await session.execute(statement)).first() is not None
 
 
+async def suppress(session: AsyncSession, kind: AlertKind, found: Sequence[Found], now: datetime) -> None:
+    """These devices are in maintenance or suspended: keep what would have been told of them, for when that ends."""
+    await _place(session, kind, [(None, each) for each in found], now)
+
+
+async def suppressed(session: AsyncSession, limit: int) -> Sequence[AnyRow]:
+    """What was suppressed of devices that are not in maintenance or suspended any more, the earliest of each first.
+
+    Columns: id, device_id, kind, severity, line, joined_at, left_at (None: the cause lasts).
+    """
+    place = alert_devices.c
+    statement = (
+        select(place.id, place.device_id, place.kind, place.severity, place.line, place.joined_at, place.left_at)
+        .join(devices, devices.c.device_id == place.device_id)
+        .where(text(SUPPRESSED), devices.c.status.not_in(ALERTS_PAUSED))
+        .order_by(place.device_id, place.joined_at)
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def end_suppression(session: AsyncSession, places: Sequence[str], now: datetime) -> None:
+    """People were told of these: a cause that lasts is found anew."""
+    given = batch.texts(session)
+    left_at = func.coalesce(alert_devices.c.left_at, batch.moment(now))
+    statement = (
+        update(alert_devices).where(alert_devices.c.id == given.c.value).values(summarised_at=now, left_at=left_at)
+    )
+    await session.execute(statement, {"given": batch.dump(places)})
+
+
 def _left(now: datetime) -> Any:
     return update(alert_devices).values(left_at=now).returning(alert_devices.c.alert_id)
 
@@ -240,7 +282,7 @@ async def _decrease(session: AsyncSession, left: Sequence[AnyRow], by: str, now:
     """Fewer devices are left in these alerts; the ones that have none left are resolved, and all messages edited."""
     if not left:
         return 0
-    fewer = Counter(row.alert_id for row in left)
+    fewer = Counter(row.alert_id for row in left if row.alert_id)  # suppressed ones are in no alert
     given = batch.rows(session, {"id": batch.TEXT, "gone": batch.INTEGER})
     remaining = alerts.c.remaining - given.c.gone
     ends = (alerts.c.state != AlertState.RESOLVED) & (remaining <= 0)
@@ -272,6 +314,17 @@ async def end_in(session: AsyncSession, alert_id: str, ended: ColumnElement[bool
     left = await session.execute(_left(now).where(_STANDING, here, ended))
     await _decrease(session, left.all(), by, now, timedelta(0))
     return await session.scalar(select(func.count()).select_from(alert_devices).where(_STANDING, here)) or 0
+
+
+def of_rule(rule_id: str) -> ColumnElement[bool]:
+    """The condition that a place is in an alert of this rule."""
+    return alert_devices.c.rule_id == rule_id
+
+
+async def count_of_rule(session: AsyncSession, rule_id: str) -> int:
+    """How many devices stand in alerts of this rule."""
+    standing = select(func.count()).select_from(alert_devices).where(_STANDING, of_rule(rule_id))
+    return await session.scalar(standing.where(alert_devices.c.alert_id.is_not(None))) or 0
 
 
 async def alert_of(session: AsyncSession, kind: AlertKind, device_id: str) -> Alert | None:

@@ -1,20 +1,20 @@
-"""Alert rules as rows: who made which, for what devices, and which tags and devices they name.
+"""Alert rules as rows: who made which, for what devices, and which devices are past the threshold of one.
 
-Rules are few, so what they name is found by reading them all; what they are about is asked of the database, by the
-condition of each (`about`).
+Rules are few, so what they name is found by reading them all (storage/references.py does so for tags); what they are
+about is asked of the database, by the condition of each (`about`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, false, func, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet import retag
-from fleet.alert_rule import DEFAULTS, RuleKind
+from fleet.alert_rule import DEFAULTS, MEASURED, RuleKind
 from fleet.errors import Refused, not_found
 from fleet.roles import MUSTER
 from fleet.selector import Field, Match, Not, Selector, parse
@@ -102,9 +102,14 @@ async def change(session: AsyncSession, rule: AlertRule, values: dict[str, Any])
     wake(session, "rules")
 
 
+async def forget_breaches(session: AsyncSession, rule: AlertRule) -> None:
+    """Who was past its threshold does not count any more."""
+    await session.execute(delete(rule_breaches).where(rule_breaches.c.rule_id == rule.id))
+
+
 async def remove(session: AsyncSession, rule: AlertRule) -> None:
     """Forget a rule and who was past its threshold. Its alerts are closed by whoever calls this."""
-    await session.execute(delete(rule_breaches).where(rule_breaches.c.rule_id == rule.id))
+    await forget_breaches(session, rule)
     await session.execute(delete(alert_rules).where(alert_rules.c.id == rule.id))
 
 
@@ -114,24 +119,76 @@ async def about(session: AsyncSession, rule: AlertRule, now: datetime, online_wi
     return and_(devices.c.default_rules, meant) if rule.is_default else meant
 
 
-async def referencing(session: AsyncSession, tag_name: str) -> list[AlertRule]:
-    """The rules whose selector names this tag, with whatever value."""
-    rules = await all_of(session)
-    return [rule for rule in rules if any(tag.name == tag_name for tag in retag.tags(parse(rule.selector)))]
+async def about_certificates(session: AsyncSession, now: datetime, online_within: timedelta) -> ColumnElement[bool]:
+    """The condition that some rule is about the device's certificate; without any such rule, all are watched."""
+    rules = [rule for rule in await all_of(session) if rule.kind is RuleKind.CERTIFICATE]
+    if not rules:
+        return true()
+    return or_(false(), *[await about(session, rule, now, online_within) for rule in rules if rule.enabled])
+
+
+async def looked(session: AsyncSession, rule_id: str, until: datetime, look_all_at: datetime) -> None:
+    """Every device that fell silent until then was looked at; all are looked at again at `look_all_at`."""
+    values = {"looked_until": until, "look_all_at": look_all_at}
+    await session.execute(update(alert_rules).where(alert_rules.c.id == rule_id).values(values))
+
+
+async def measured(
+    session: AsyncSession,
+    readings: Mapping[str, Mapping[RuleKind, float]],
+    now: datetime,
+    online_within: timedelta,
+) -> None:
+    """Devices said how they are (percent, by device and kind): note who is past the threshold of which rule, and since
+    when, and who is not any more. Costs nothing where no rule looks at it.
+    """
+    if not readings:
+        return
+    for rule in await enabled(session, MEASURED):
+        of_kind = {device: each[rule.kind] for device, each in readings.items() if rule.kind in each}
+        threshold = rule.threshold if rule.threshold is not None else math.inf
+        past = {device: value for device, value in of_kind.items() if value >= threshold}
+        if back := of_kind.keys() - past.keys():
+            await _back(session, rule, back)
+        if past:
+            await _past(session, rule, past, now, await about(session, rule, now, online_within))
+
+
+async def _back(session: AsyncSession, rule: AlertRule, device_ids: Collection[str]) -> None:
+    of_rule = rule_breaches.c.rule_id == rule.id
+    if (await session.execute(select(rule_breaches.c.device_id).where(of_rule).limit(1))).first() is None:
+        return
+    given = batch.texts(session)
+    back = delete(rule_breaches).where(of_rule, rule_breaches.c.device_id.in_(select(given.c.value)))
+    await session.execute(back, {"given": batch.dump(sorted(device_ids))})
+
+
+async def _past(
+    session: AsyncSession, rule: AlertRule, past: Mapping[str, float], now: datetime, about_it: ColumnElement[bool]
+) -> None:
+    given = batch.rows(session, {"device_id": batch.TEXT, "value": batch.FLOAT})
+    moment = batch.moment(now)
+    picked = (
+        select(given.c.device_id, literal(rule.id), moment, given.c.value, moment)
+        .join(devices, devices.c.device_id == given.c.device_id)
+        .where(about_it)
+    )
+    statement = batch.insert(session, rule_breaches).from_select(
+        ["device_id", "rule_id", "since", "value", "at"], picked
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["device_id", "rule_id"],
+        set_={"value": statement.excluded.value, "at": statement.excluded.at},
+    )
+    rows = ({"device_id": device, "value": value} for device, value in sorted(past.items()))
+    await session.execute(statement, {"given": batch.dump(rows)})
+    if not rule.for_s:
+        wake(session, "rules")
 
 
 async def referencing_device(session: AsyncSession, device_id: str) -> list[AlertRule]:
     """The rules whose selector names this very device, be it to leave it out."""
     return [rule for rule in await all_of(session) if device_id in _devices(parse(rule.selector))]
-
-
-async def rename_tag(session: AsyncSession, old: str, new: str) -> list[str]:
-    """Let every rule that names the tag `old` name `new` instead. Returns the names of those rules."""
-    rules = await referencing(session, old)
-    for rule in rules:
-        renamed = retag.renamed(parse(rule.selector), retag.rename(old, new))
-        await change(session, rule, {"selector": str(renamed)})
-    return [rule.name for rule in rules]
 
 
 def _devices(selector: Selector) -> set[str]:

@@ -61,7 +61,7 @@ async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, setting
         await outbox.put(session, said, settings.slack.ops_channel, now, outbox.ESCALATION)
     told = {"operation": plan.operation, "title": plan.title, "params": dict(plan.params), "count": plan.count}
     told |= {"devices": list(plan.device_ids), "needed": policy.approvals, "plan_sha256": plan.sha256}
-    await audit.add(session, now, by, "approval.asked", approval.id, told)
+    await audit.add(session, now, by, "approval.asked", approval.id, told, approval.device_ids)
     wake(session, "approvals")
     return approval
 
@@ -144,7 +144,8 @@ async def decide(
     if recorded.state is not ApprovalState.PENDING:
         _end(approval, recorded.state, person.id, decision.reason, now)
     action = "approval.approved" if decision.verdict is Verdict.APPROVE else "approval.rejected"
-    await audit.add(session, now, person.id, action, approval.id, {"title": approval.title, "reason": decision.reason})
+    told = {"title": approval.title, "reason": decision.reason}
+    await audit.add(session, now, person.id, action, approval.id, told, approval.device_ids)
     await moved(session, approval, now, settings)
     return approval
 
@@ -154,7 +155,8 @@ async def cancel(session: AsyncSession, name: str, person: Person, now: datetime
     approval = await get(session, name, lock=True)
     recorded = _counts(rule.cancel(approval.request, person, now))
     _end(approval, recorded.state, person.id, "", now)
-    await audit.add(session, now, person.id, "approval.cancelled", approval.id, {"title": approval.title})
+    told = {"title": approval.title}
+    await audit.add(session, now, person.id, "approval.cancelled", approval.id, told, approval.device_ids)
     await moved(session, approval, now, settings)
     return approval
 
@@ -168,7 +170,7 @@ async def break_glass(
     _end(approval, recorded.state, person.id, reason, now)
     approval.glass_broken = True
     told = {"title": approval.title, "reason": reason}
-    await audit.add(session, now, person.id, "approval.glass_broken", approval.id, told)
+    await audit.add(session, now, person.id, "approval.glass_broken", approval.id, told, approval.device_ids)
     loud = Message(
         template="approve/glass",
         data={"title": approval.title, "by": person.id, "reason": reason, "approval_id": approval.id},

@@ -2,8 +2,9 @@
 
 Each query finds devices with a cause that are not told yet; each condition says of a place in an alert
 (`alert_devices`) that its cause is over. Both look at what is, not at what happened: running them twice changes
-nothing, and a restart loses nothing. Devices in maintenance or suspended are not found, so what lasts is told when
-that state ends; decommissioned ones have no causes.
+nothing, and a restart loses nothing. Devices in maintenance or suspended are found like all others, with their
+`status`: what is found of them is suppressed (`alert_devices.suppress`), and told when that state ends if it lasts.
+Decommissioned ones have no causes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
-from fleet.lifecycle import ALERTS_PAUSED, UNWATCHED, DeviceStatus
+from fleet.lifecycle import UNWATCHED, DeviceStatus
 from storage.db import AnyRow, earliest
 from storage.tables import (
     MISPLACED,
@@ -29,9 +30,9 @@ from storage.tables import (
 )
 
 _OPEN_CASE = text("resolved_at IS NULL")
-_SILENT = (*ALERTS_PAUSED, *UNWATCHED)
 _SHOWN = (
     devices.c.device_id,
+    devices.c.status,
     devices.c.site,
     devices.c.model,
     devices.c.firmware_version,
@@ -41,12 +42,15 @@ _SHOWN = (
 )
 
 
-def _untold(kind: AlertKind) -> ColumnElement[bool]:
+def _untold(kind: AlertKind, rule_id: str = "") -> ColumnElement[bool]:
     place = alert_devices.c
     told = select(place.id).where(
-        place.device_id == devices.c.device_id, place.kind == kind, text("alert_devices.left_at IS NULL")
+        place.device_id == devices.c.device_id,
+        place.kind == kind,
+        place.rule_id == rule_id,
+        text("alert_devices.left_at IS NULL"),
     )
-    return and_(devices.c.status.not_in(_SILENT), ~told.exists())
+    return and_(devices.c.status.not_in(UNWATCHED), ~told.exists())
 
 
 def _no_device(*conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
@@ -131,12 +135,12 @@ def calm(since: datetime) -> ColumnElement[bool]:
     return _no_device(another.exists())
 
 
-async def expiring(session: AsyncSession, before: datetime, limit: int) -> Sequence[AnyRow]:
+async def expiring(session: AsyncSession, before: datetime, about: ColumnElement[bool], limit: int) -> Sequence[AnyRow]:
     """Devices whose certificate ends by then or has ended; also certificate_serial and certificate_not_after."""
     statement = (
         select(*_SHOWN, devices.c.certificate_serial, devices.c.certificate_not_after)
         .where(text("certificate_not_after IS NOT NULL"), devices.c.certificate_not_after <= before)
-        .where(_untold(AlertKind.CERTIFICATE))
+        .where(about, _untold(AlertKind.CERTIFICATE))
         .order_by(devices.c.certificate_not_after, devices.c.device_id)
         .limit(limit)
     )
@@ -152,13 +156,13 @@ async def next_expiring(session: AsyncSession, before: datetime, ahead: timedelt
     return found - ahead if found else None
 
 
-def renewed(now: datetime) -> ColumnElement[bool]:
-    """The device has another certificate; or its alert was resolved by hand and is due to be told louder."""
+def renewed(now: datetime, *about: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The device has another certificate, or no rule is `about` it; or its alert was closed and is due to be louder."""
     same = devices.c.certificate_not_after.is_not_distinct_from(alert_devices.c.ends_at)
     closed = select(alerts.c.id).where(
         alerts.c.id == alert_devices.c.alert_id, alerts.c.state == AlertState.RESOLVED, alerts.c.level_at <= now
     )
-    return or_(_no_device(same), closed.exists())
+    return or_(_no_device(same, *about), closed.exists())
 
 
 def mended() -> ColumnElement[bool]:
@@ -166,16 +170,51 @@ def mended() -> ColumnElement[bool]:
     return _no_device(_has_open_case())
 
 
-def heard_again() -> ColumnElement[bool]:
-    """The device is not silent any more."""
-    return _no_device(text(SILENT))
+async def silent(
+    session: AsyncSession,
+    rule_id: str,
+    about: ColumnElement[bool],
+    before: datetime,
+    since: datetime | None,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """Devices of an offline rule not heard since `before`, the longest first; from `since` on. Also silent_since."""
+    statement = (
+        select(*_SHOWN, devices.c.silent_since)
+        .where(text(SILENT), devices.c.silent_since <= before, about, _untold(AlertKind.OFFLINE, rule_id))
+        .order_by(devices.c.silent_since, devices.c.device_id)
+        .limit(limit)
+    )
+    if since:
+        statement = statement.where(devices.c.silent_since >= since)
+    return (await session.execute(statement)).all()
 
 
-def back_in_bounds() -> ColumnElement[bool]:
-    """The device is not past the threshold of the rule any more."""
+def heard_again(*about: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The device is not silent any more, or not one that the rule is `about`."""
+    return _no_device(text(SILENT), *about)
+
+
+async def past_threshold(
+    session: AsyncSession, rule_id: str, kind: AlertKind, about: ColumnElement[bool], before: datetime, limit: int
+) -> Sequence[AnyRow]:
+    """Devices that are past the threshold of a rule since `before` or longer. Also value, since and at."""
+    breach = rule_breaches.c
+    statement = (
+        select(*_SHOWN, breach.value, breach.since, breach.at)
+        .join(rule_breaches, breach.device_id == devices.c.device_id)
+        .where(breach.rule_id == rule_id, breach.since <= before, about, _untold(kind, rule_id))
+        .order_by(breach.since, devices.c.device_id)
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()
+
+
+def back_in_bounds(*about: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The device is not past the threshold of the rule any more, or not one that the rule is `about`."""
     place, breach = alert_devices.c, rule_breaches.c
     past = select(breach.device_id).where(breach.device_id == place.device_id, breach.rule_id == place.rule_id)
-    return _no_device(past.exists())
+    return _no_device(past.correlate(alert_devices).exists(), *about)
 
 
 def over(kind: AlertKind, now: datetime, calm_since: datetime) -> ColumnElement[bool]:

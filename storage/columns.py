@@ -49,6 +49,26 @@ def enum_by_value(kind: type[StrEnum]) -> Enum:
     return Enum(kind, native_enum=False, length=32, values_callable=lambda members: [m.value for m in members])
 
 
+class seconds_after(FunctionElement[datetime]):
+    """`seconds_after(moment, seconds)`: the moment so many seconds later, NULL where it is NULL; to the millisecond."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+    name = "seconds_after"
+
+
+@compiles(seconds_after, "sqlite")
+def _after_sqlite(element: seconds_after, compiler: Any, **kw: Any) -> str:
+    moment, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"strftime('%Y-%m-%dT%H:%M:%f000+00:00', {moment}, ({seconds}) || ' seconds')"
+
+
+@compiles(seconds_after, "postgresql")
+def _after_postgresql(element: seconds_after, compiler: Any, **kw: Any) -> str:
+    moment, seconds = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({moment} + ({seconds}) * INTERVAL '1 second')"
+
+
 class hours_since(FunctionElement[float]):
     """`hours_since(now, moment)`: hours as a float, NULL where the moment is NULL."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind
 from fleet.drift import CaseState, Resolution, first_state
-from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
+from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState
 from fleet.settings import DriftSettings
 from storage import batch, ids, operations
@@ -301,14 +301,15 @@ async def give_up(session: AsyncSession, silent: Sequence[Mapping[str, Any]], no
 
 
 async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
-    """Open cases to be escalated now: the case's columns, with site, model, firmware_version and last_seen_at.
+    """Open cases to be escalated now: the case's columns, with status, site, model, firmware_version, last_seen_at.
 
-    A device in maintenance or suspended keeps its case and waits with the alert; so does one whose case is snoozed,
-    and one that flaps, which has an alert of its own.
+    A device in maintenance or suspended is found once, for what is suppressed, and again when that has ended. A case
+    that is snoozed waits, and so does that of a device that flaps, which has an alert of its own.
     """
     statement = (
         select(
             drift_cases,
+            devices.c.status,
             devices.c.site,
             devices.c.model,
             devices.c.firmware_version,
@@ -317,7 +318,7 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
         )
         .join(devices, devices.c.device_id == drift_cases.c.device_id)
         .where(text("resolved_at IS NULL AND escalated_at IS NULL"), drift_cases.c.escalate_at <= now)
-        .where(devices.c.status.not_in(ALERTS_PAUSED), ~_flapping())
+        .where(~_stands(AlertKind.DRIFT, alert_devices.c.alert_id.is_(None)), ~_stands(AlertKind.FLAPPING))
         .where(or_(drift_cases.c.snoozed_until.is_(None), drift_cases.c.snoozed_until <= now))
         .order_by(drift_cases.c.escalate_at)
         .limit(limit)
@@ -325,13 +326,11 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
     return (await session.execute(statement)).all()
 
 
-def _flapping() -> ColumnElement[bool]:
+def _stands(kind: AlertKind, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The device has its place in an alert of that kind."""
     place = alert_devices.c
-    return (
-        select(place.id)
-        .where(place.device_id == drift_cases.c.device_id, place.kind == AlertKind.FLAPPING, place.left_at.is_(None))
-        .exists()
-    )
+    here = (place.device_id == drift_cases.c.device_id, place.kind == kind, place.left_at.is_(None))
+    return select(place.id).where(*here, *more).exists()
 
 
 async def escalated(session: AsyncSession, case_ids: Sequence[str], now: datetime) -> set[str]:

@@ -50,7 +50,7 @@ async def put(
     priority: int = REPORT,
     thread_key: str | None = None,
 ) -> None:
-    """Post each message once under its key; a key that is there already is left as it is."""
+    """Post each message once under its key, not before `now`; a key that is there already is left as it is."""
     rows = [
         {**_row(key, message, channel, now, priority), "thread_key": thread_key} for key, message in messages.items()
     ]
@@ -105,7 +105,8 @@ async def revise(
     if not messages:
         return
     soon = batch.moment(now + after)
-    hurried = and_(outbox.c.attempts == 0, outbox.c.due_at > soon)
+    standing = outbox.c.ts.is_not(None)  # what was not posted yet waits for a moment of its own, such as a morning
+    hurried = and_(outbox.c.attempts == 0, outbox.c.due_at > soon, standing)
     given = batch.rows(session, {"key": batch.TEXT, "message": batch.TEXT})
     statement = (
         update(outbox)

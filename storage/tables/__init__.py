@@ -9,6 +9,7 @@ from storage.tables.alert_rules import AlertRule as AlertRule
 from storage.tables.alert_rules import RuleBreach as RuleBreach
 from storage.tables.alert_rules import alert_rules as alert_rules
 from storage.tables.alert_rules import rule_breaches as rule_breaches
+from storage.tables.alerts import SUPPRESSED as SUPPRESSED
 from storage.tables.alerts import Alert as Alert
 from storage.tables.alerts import AlertDevice as AlertDevice
 from storage.tables.alerts import alert_devices as alert_devices

@@ -123,6 +123,22 @@ _REVOKED = _ALERT | {
     "number": 12,
     "ends_at": NOW + timedelta(days=12),
 }
+_RULED = _ALERT | {
+    "kind": "offline",
+    "rule": "offline",
+    "threshold": None,
+    "for_s": 1800,
+    "severity": "warning",
+    "since": AGO[90],
+}
+_HOT = _RULED | {
+    "kind": "cpu",
+    "rule": "cold-cpu",
+    "threshold": 90.0,
+    "for_s": 600,
+    "value": 97.4,
+    "severity": "critical",
+}
 _GROUP = _ALERT | {"kind": "drift", "device_id": None, "cause": "unresponsive", "devices": 2000, "remaining": 1200}
 
 ALERT = {
@@ -161,6 +177,61 @@ ALERT = {
     "alert/unknown_version": _said("alert/unknown_version", **_UNKNOWN),
     "alert/unknown_version.one": _said("alert/unknown_version", **_UNKNOWN | {"remaining": 1, "version": "2031.9"}),
     "alert/unknown_version.resolved": _said("alert/unknown_version", **_UNKNOWN | _SETTLED | {"remaining": 0}),
+    "alert/rule": _said("alert/rule", Button(text="Its rule", run="rule show offline"), **_RULED),
+    "alert/rule.cpu": _said("alert/rule", **_HOT),
+    "alert/rule.disk-snoozed": _said(
+        "alert/rule", **_HOT | _SNOOZED | {"kind": "disk", "for_s": 0, "severity": "info"}
+    ),
+    "alert/rule.resolved": _said("alert/rule", **_RULED | _SETTLED),
+    "alert/rule.ram-resolved": _said("alert/rule", **_HOT | _SETTLED | {"kind": "ram"}),
+    "alert/group.silent": _said("alert/group", **_RULED | {"device_id": None, "devices": 40, "remaining": 12}),
+    "alert/group.disk": _said(
+        "alert/group", **_HOT | {"kind": "disk", "device_id": None, "devices": 7, "remaining": 7}
+    ),
+    "alert/suppressed": _said(
+        "alert/suppressed",
+        devices=32,
+        alerts=41,
+        lasting=1,
+        worst="critical",
+        since=AGO[1500],
+        rows=[
+            {
+                "device_id": "dev-1",
+                "alerts": 5,
+                "lasting": 1,
+                "worst": "critical",
+                "what": [
+                    {"kind": "offline", "line": "last heard 2026-03-18 11:04 UTC", "lasts": True},
+                    {"kind": "location", "line": HOSTILE, "lasts": False},
+                ],
+            },
+            {
+                "device_id": "dev-2",
+                "alerts": 1,
+                "lasting": 0,
+                "worst": "info",
+                "what": [{"kind": "cpu", "line": "at 97 %", "lasts": False}],
+            },
+        ],
+    ),
+    "alert/suppressed.one": _said(
+        "alert/suppressed",
+        devices=1,
+        alerts=1,
+        lasting=0,
+        worst="warning",
+        since=AGO[90],
+        rows=[
+            {
+                "device_id": "dev-2",
+                "alerts": 1,
+                "lasting": 0,
+                "worst": "warning",
+                "what": [{"kind": "drift", "line": "", "lasts": False}],
+            }
+        ],
+    ),
     "alert/group": _said("alert/group", **_GROUP),
     "alert/group.rejected": _said("alert/group", **_GROUP | {"cause": "rejected", "site": ""}),
     "alert/group.offline": _said("alert/group", **_GROUP | _SNOOZED | {"cause": "waiting"}),
@@ -855,6 +926,34 @@ FLEET = {
 
 AUDIT = {
     "audit/head": _said("audit/head", seq=12_345, mac=_SHA, at=NOW),
+    "audit/list": _said(
+        "audit/list",
+        Button(text="Earlier", run="audit --before au-01", replaces=True),
+        rows=[
+            [AGO[1], "U0ANN", "device suspended", "dev-1", HOSTILE, None],
+            [AGO[90], "muster", "config pushed", "500 devices", "", 12_344],
+        ],
+    ),
+    "audit/list.none": _said("audit/list", rows=[]),
+    "audit/why": _said(
+        "audit/why",
+        Button(text="Earlier", run="why dev-1 --before 2026-03-19T14:00:00+00:00", replaces=True),
+        device_id="dev-1",
+        status="suspended",
+        earlier=True,
+        rows=[
+            {"at": AGO[90], "who": "muster", "what": "drift found", "detail": "should run 2026.2.0", "url": ""},
+            {
+                "at": AGO[7],
+                "who": "muster",
+                "what": "alert opened: drift",
+                "detail": HOSTILE,
+                "url": "https://slack.com/archives/C0FLEETOPS/p1700000000000001",
+            },
+            {"at": AGO[1], "who": "U0ANN", "what": "device suspended", "detail": "why: unpaid", "url": ""},
+        ],
+    ),
+    "audit/why.nothing": _said("audit/why", device_id="dev-1", status="active", earlier=False, rows=[]),
 }
 
 _RULES = [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]]
@@ -1003,7 +1102,39 @@ BULK = {
     "bulk/go_on": _said("bulk/go_on", **_FENCE, lifted_by="U0BOB"),
 }
 
+_RULE = {
+    "name": "cold-cpu",
+    "how": "",
+    "when": "cpu at 90 % or more for 10m",
+    "severity": "critical",
+    "selector": "tag:env=prod",
+    "enabled": True,
+    "default": False,
+    "total": 1200,
+    "open": 3,
+    "by": "U0ANN",
+    "at": AGO[9000],
+}
+
+RULE = {
+    "rule/list": _said(
+        "rule/list",
+        rows=[
+            ["cold-cpu", "cpu at 90 % or more for 10m", "critical", "tag:env=prod", "enabled"],
+            ["offline", "not heard for 30m", "warning", "all (default)", "disabled"],
+        ],
+    ),
+    "rule/list.none": _said("rule/list", rows=[]),
+    "rule/show": _said("rule/show", Button(text="Disable", run="rule disable cold-cpu"), **_RULE),
+    "rule/show.default-and-changed": _said(
+        "rule/show",
+        **_RULE | {"name": "offline", "how": "changed", "enabled": False, "default": True, "by": "muster", "open": 0},
+    ),
+    "rule/removed": _said("rule/removed", name="cold-cpu", closed=2),
+}
+
 SAMPLES: dict[str, Message] = {
+    **RULE,
     **PROBLEM,
     **HELP,
     **ALERT,

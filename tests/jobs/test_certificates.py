@@ -136,13 +136,13 @@ async def test_it_waits_while_alerts_are_paused(house: House, status: DeviceStat
     assert not house.deliver.letters
     await become(DeviceStatus.ACTIVE)
     await house.later(minutes=10)
-    assert said(house) == ["alert/certificate"]
+    assert said(house) == ["alert/certificate", "alert/suppressed"]
     await become(status)
     await house.later(days=8)
-    assert len(house.deliver.letters) == 1
+    assert len(house.deliver.letters) == 2
     await become(DeviceStatus.ACTIVE)
     await house.later(minutes=10)
-    assert said(house) == ["alert/certificate", "alert/again"]
+    assert said(house) == ["alert/certificate", "alert/suppressed", "alert/again"]
 
 
 async def test_the_device_shows_its_certificate(house: House) -> None:

@@ -283,7 +283,7 @@ async def test_maintenance_and_suspension_pause_the_alert_and_not_the_case(house
     async with house.db.begin() as session:
         await session.execute(devices.devices.update().values(status=DeviceStatus.ACTIVE))
     await house.later(minutes=1)
-    assert len(house.deliver.letters) == 1
+    assert [each.message.template for each in house.deliver.posts()] == ["alert/drift", "alert/suppressed"]
 
 
 async def test_a_decommissioned_device_is_nobodys_drift(house: House) -> None:

@@ -49,20 +49,6 @@ async def test_the_default_rules_hold_for_devices_at_work_and_for_those_that_beg
         assert "dev-provisioned" in set(await session.scalars(ruled))
 
 
-async def test_rules_are_found_and_renamed_by_the_tags_they_name(db: Database) -> None:
-    async with db.begin() as session:
-        await alert_rules.add(session, rule("one", "site:oslo tag:env=prod,test"))
-        await alert_rules.add(session, rule("two", "-tag:env"))
-        await alert_rules.add(session, rule("three", "tag:environment=prod model:env"))
-        assert [each.name for each in await alert_rules.referencing(session, "env")] == ["one", "two"]
-        assert await alert_rules.rename_tag(session, "env", "stage") == ["one", "two"]
-        assert [each.selector for each in await alert_rules.all_of(session)] == [
-            "site:oslo tag:stage=prod,test",
-            "tag:environment=prod model:env",
-            "-tag:stage",
-        ]
-
-
 async def test_rules_are_found_by_the_very_devices_they_name(db: Database) -> None:
     async with db.begin() as session:
         await alert_rules.add(session, rule("one", "dev-1 dev-2"))

@@ -1,0 +1,66 @@
+"""Who did what: a device's story, and the newest entries of the audit."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from commands.spec import Call, command
+from fleet.message import Button, Message
+from fleet.roles import Role
+from fleet.story import detail, words
+from storage import audit, devices, story
+
+_PAGE = 12
+_ENTRIES = 20
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?(\S+)")
+
+
+@command("why", role=Role.VIEWER, example="why dev-1")
+async def why(call: Call, device: str, *, before: datetime | None = None) -> Message:
+    """A device's story in order: who did what, when it drifted and mended, its alerts, and what was asked of it."""
+    async with call.db.read() as session:
+        found = await devices.get(session, device)
+        told = await story.of_device(session, device, before or call.now + timedelta(seconds=1), _PAGE)
+    rows = [
+        {"at": event.at, "who": event.who, "what": event.what, "detail": event.detail, "url": event.url}
+        for event in told.events
+    ]
+    buttons = [Button(text="Show device", run=f"device show {device}")]
+    if told.earlier:
+        run = f"why {device} --before {told.earlier.isoformat()}"
+        buttons.insert(0, Button(text="Earlier", run=run, replaces=True))
+    if before:
+        buttons.insert(0, Button(text="Newest", run=f"why {device}", replaces=True))
+    data = {"device_id": device, "status": found.status.value, "rows": rows, "earlier": bool(told.earlier)}
+    return Message(template="audit/why", data=data, buttons=tuple(buttons))
+
+
+@command("audit", role=Role.APPROVER, example="audit --what device --since 2026-03-19")
+async def entries(
+    call: Call, *, who: str = "", what: str = "", since: datetime | None = None, before: str = ""
+) -> Message:
+    """The newest entries of the audit: by whom (`--who`), beginning with what (`--what device.suspended`), since when.
+
+    All of it is written by `muster audit export` on the bot's machine, and verified by `muster audit verify`.
+    """
+    person = _person(who)
+    async with call.db.read() as session:
+        found = await audit.recent(session, _ENTRIES + 1, person, what, since, before)
+    rows = [[row.at, row.actor, words(row.action), row.subject, detail(row.data), row.seq] for row in found[:_ENTRIES]]
+    buttons: tuple[Button, ...] = ()
+    if len(found) > _ENTRIES:
+        run = f"audit --before {found[_ENTRIES - 1].id}" + _flags(person, what, since)
+        buttons = (Button(text="Earlier", run=run, replaces=True),)
+    return Message(template="audit/list", data={"rows": rows}, buttons=buttons)
+
+
+def _person(text: str) -> str:
+    """`<@U123>` or `U123` or `muster`."""
+    found = _MENTION.fullmatch(text.strip())
+    return (found[1] or found[2]) if found else ""
+
+
+def _flags(who: str, what: str, since: datetime | None) -> str:
+    given = {"who": who, "what": what, "since": since.isoformat() if since else ""}
+    return "".join(f" --{name} {value}" for name, value in given.items() if value)
