@@ -1,7 +1,7 @@
 """Certificates of devices: requests are judged and signed, claims are checked, revoked ones are listed.
 
 The key of a device never leaves it: a request comes in, a certificate goes out. Everything here is computing, without
-files and without a clock. Signing takes about a tenth of a millisecond, so whoever signs many does it in a thread.
+files and without a clock. Signing takes about a millisecond, so whoever signs many does it in a thread.
 
 Sources: RFC 5280 (certificates and revocation lists), RFC 2986 (requests), CA/Browser Forum baseline 7.1 (serials).
 """

@@ -80,6 +80,15 @@ async def test_no_device_takes_over_the_session_of_another_or_of_muster(installe
 
 
 @pytest.mark.mosquitto
+async def test_muster_ends_the_session_of_a_device_by_its_client_id(installed: Installation) -> None:
+    """The way that docs/certificates.md gives for a device that was revoked."""
+    async with installed.connection("dev-1") as device:
+        async with installed.connection("muster", installed.broker.muster_port, client_id="dev-1"):
+            with pytest.raises(aiomqtt.MqttError):
+                await asyncio.wait_for(anext(aiter(device.messages)), 10)
+
+
+@pytest.mark.mosquitto
 async def test_with_the_certificate_of_its_factory_a_device_may_only_claim(installed: Installation) -> None:
     new = installed.broker.new_port
     async with muster(installed) as listening, installed.connection("dev-3.factory", new) as device:

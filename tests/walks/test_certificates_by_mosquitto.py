@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 
 from fleet.lifecycle import DeviceStatus
+from sandbox.workspace import APPROVER1, APPROVER2
 from storage import lifecycle
 from tests import keyed
 from tests.installation import Installation
@@ -102,20 +103,29 @@ async def test_a_device_from_its_factory_to_its_end(house: House, installed: Ins
             assert pushed["version"] == (await house.device("dev-3")).target_config_version
     assert (await house.device("dev-2")).last_seen_at is None  # the broker let nothing through in its name
     assert installed.lets_in("dev-3")
-    await ended(house, "dev-3")
+    await decommissioned(house, "dev-3")
     assert await eventually(lambda: refused(installed, "dev-3"))
     assert installed.lets_in("dev-2")
     assert installed.lets_in("muster", installed.broker.muster_port)
 
 
-async def ended(house: House, device_id: str) -> None:
+async def decommissioned(house: House, device_id: str) -> None:
+    """The operator asks for it, and two others say yes."""
     house.clock.now += timedelta(seconds=1)
     async with house.db.begin() as session:
-        for state in (DeviceStatus.ACTIVE, DeviceStatus.DECOMMISSIONED):
-            await lifecycle.move(
-                session, [device_id], state, "olga", "", house.clock.now, house.muster.settings, without_export=True
-            )
+        await lifecycle.move(
+            session, [device_id], DeviceStatus.ACTIVE, "olga", "telemetry", house.clock.now, house.muster.settings
+        )
+    answer = await house.types(f"device decommission {device_id} --without-export it burnt")
+    assert "waits for" in answer.words
     await house.settle()
+    [request] = [each for each in await house.posts() if each.buttons[:2] == ["Approve", "Reject"]]
+    for approver in (APPROVER1, APPROVER2):
+        await house.ws.click(approver, request.ts, "Approve")
+        await house.ws.wait_for_modal(approver, contains="How many devices")
+        await house.ws.submit(approver, {"count": "1"})
+        await house.settle()
+    assert (await house.device(device_id)).status is DeviceStatus.DECOMMISSIONED
 
 
 async def refused(installed: Installation, name: str) -> bool:
