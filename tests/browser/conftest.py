@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from bot.app import Muster
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
+from sandbox.workspace import (
+    APP_TOKEN,
+    APPROVER1,
+    APPROVER2,
+    BOT_TOKEN,
+    FLEET_OPS,
+    OPERATOR,
+    RateLimits,
+    Workspace,
+)
 from tests.brokers import embedded_broker
 from tests.browser.chromium import Chromium, Page, require_chromium
 from tests.conftest import settings_for
@@ -51,7 +60,7 @@ async def screen(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Screen]:
             }
             settings = settings_for(
                 slack=slack,
-                roles={"operator": {"users": [OPERATOR]}},
+                roles={"operator": {"users": [OPERATOR]}, "approver": {"users": [APPROVER1, APPROVER2]}},
                 mqtt={"port": broker.port},
                 database={"url": sqlite_url},
             )

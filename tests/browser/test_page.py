@@ -9,6 +9,7 @@ import pytest
 import jobs
 from bot.app import Muster, utc_now
 from fleet.lifecycle import DeviceStatus
+from sandbox.workspace import APPROVER1, APPROVER2
 from storage import devices, schedule
 from tests import build
 from tests.browser.conftest import Screen
@@ -159,3 +160,31 @@ async def test_another_person_sees_what_is_theirs(screen: Screen) -> None:
     await page.until("!document.querySelector('#messages').innerText")
     await page.type("/fleet drift sweep")
     await page.sees("needs the role operator", "#messages")
+
+
+async def test_an_approver_types_the_number_of_devices(screen: Screen) -> None:
+    await with_fleet(screen.muster, 3)
+    page = screen.page
+    await page.type("/fleet device decommission dev-001 worn out")
+    await page.sees("waits for 2 approvals", "#messages")
+    for job in jobs.ALL:
+        await screen.muster.clock.run(job)
+    await page.sees("Waits for approval", "#messages")
+    await screen.photograph("approval")
+    await page.choose(APPROVER1, "#persona")
+    await page.press("Approve", "#messages")
+    await page.sees("How many devices is this about?", "#modal")
+    await screen.photograph("typed-confirmation")
+    await page.type("3", "#modal .field")
+    await page.press("Approve", "#modal")
+    await page.sees("That is not the number of devices", "#modal")
+    await page.run("document.querySelector('#modal .field').value = ''")
+    await page.type("1", "#modal .field")
+    await page.press("Approve", "#modal")
+    await page.sees("1 of 2 approvals", "#modal")
+    await page.press("Close", "#modal")
+    await page.choose(APPROVER2, "#persona")
+    await page.press("Muster", "#ims")
+    await page.press("Home", "#tabs")
+    await page.sees("Decommission dev-001", "#home")
+    await screen.photograph("home")

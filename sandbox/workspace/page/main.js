@@ -174,6 +174,7 @@ async function load() {
 
 async function loadAnew() {
   page.names = await call("overview", { user: page.user });
+  if (page.channel.startsWith("D")) page.channel = `D${page.user.slice(1)}`; // another person's is not to be seen
   page.channel = here().id;
   drawSide();
   const found = await call("messages", { channel: page.channel, user: page.user, limit: 500 });
@@ -271,7 +272,6 @@ at("persona").addEventListener("change", (event) => {
   page.thread = null;
   at("thread").hidden = true;
   localStorage.setItem("user", page.user);
-  if (page.channel.startsWith("D")) page.channel = `D${page.user.slice(1)}`;
   connect();
   composer.box.focus();
 });
