@@ -13,6 +13,7 @@ from fleet.message import Message
 from fleet.settings import SlackSettings
 from jobs.spec import Gone, Letter, NoEntry, NotYet, Stands
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
+from storage.outbox import Attachment
 from tests.conftest import NOW
 
 
@@ -152,3 +153,40 @@ def test_one_a_second_after_the_first() -> None:
 def test_a_burst_and_then_the_rate() -> None:
     pace = Pace(timedelta(seconds=1), burst=3)
     assert [pace.take_turn("C1", NOW) <= NOW for _ in range(4)] == [True, True, True, False]
+
+
+def with_file(**more: object) -> Letter:
+    return letter("file", "what it is", file=Attachment("dev-1-diag-1.log", b"x" * 100), **more)
+
+
+@pytest.mark.parametrize("fault", [{"status": 429, "retry_after": 7}, {"status": 500}])
+@pytest.mark.parametrize("method", ["files.getUploadURLExternal", "upload", "files.completeUploadExternal"])
+async def test_a_file_that_slack_does_not_take_is_tried_again(
+    workspace: Workspace, delivery: SlackDelivery, method: str, fault: dict[str, int]
+) -> None:
+    await workspace.inject(method=method, **fault)
+    assert isinstance(await delivery.deliver(with_file(), NOW), NotYet)
+    file_id = await stands(delivery, with_file())
+    assert file_id.startswith("F")
+    [message] = await workspace.messages(FLEET_OPS)
+    assert (message.text, message.files[0]["name"], message.files[0]["size"]) == ("what it is", "dev-1-diag-1.log", 100)
+
+
+async def test_a_file_whose_answer_was_lost_is_found_by_its_name(workspace: Workspace, delivery: SlackDelivery) -> None:
+    thread_ts = await stands(delivery, letter())
+    assert await delivery.find(with_file(thread_ts=thread_ts), NOW) is None
+    file_id = await stands(delivery, with_file(thread_ts=thread_ts))
+    assert await delivery.find(with_file(thread_ts=thread_ts), NOW) == Stands(file_id)
+
+
+async def test_a_person_has_a_channel_that_is_edited_in_and_takes_files(
+    workspace: Workspace, delivery: SlackDelivery
+) -> None:
+    posted = await delivery.deliver(letter(channel=OPERATOR, moved_from=FLEET_OPS), NOW)
+    assert isinstance(posted, Stands)
+    assert posted.channel is not None
+    assert posted.channel.startswith("D")
+    assert await stands(delivery, letter(text="edited", channel=posted.channel, ts=posted.ts)) == posted.ts
+    await stands(delivery, with_file(channel=OPERATOR))
+    assert await delivery.find(letter(channel=OPERATOR), NOW) is not None
+    assert [bool(each.files) for each in await workspace.messages(posted.channel)] == [False, True]

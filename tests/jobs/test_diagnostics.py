@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -307,3 +308,17 @@ async def test_a_shown_log_comes_again_and_only_to_those_who_may_read_logs(house
     await house.settle()
     assert message.data["found"] == 100
     assert [each.file.content for each in files(house) if each.file] == [b"x\n" * 100] * 2
+
+
+async def test_chunks_that_several_replicas_hear_at_once_after_a_restart_make_one_exact_log(house: House) -> None:
+    request = await ask(house, "logs dev-1")
+    replicas = [House(house.db, house.settings, house.now) for _ in range(8)]
+    texts = [f"line {number}\n" for number in range(1, 9)]
+    heard = (
+        replica.hear_many([chunk(request, number, 8, text)])
+        for number, (replica, text) in enumerate(zip(replicas, texts, strict=True), 1)
+    )
+    await asyncio.gather(*heard)
+    await house.settle()
+    row = await the_request(house)
+    assert (row.state, row.text) == ("answered", "".join(texts))
