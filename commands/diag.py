@@ -105,7 +105,8 @@ async def _ask_many(
             limit = f"{policy.fan_out_most:,} (setting diagnostics.fan_out_most)"
             raise Refused(f"{which} means {total:,} devices; at most {limit} are asked at a time. Ask for fewer.")
         if (running := await fan_outs.running(session)) >= policy.fan_out_running:
-            raise Refused(f"{running} requests to many devices are under way already. Ask again when one has ended.")
+            limit = f"{running} of {policy.fan_out_running} (setting diagnostics.fan_out_running)"
+            raise Refused(f"Requests to many devices are under way already: {limit}. Ask again when one has ended.")
         fan_out: dict[str, Any] = {
             "id": diagnostics.new_id("many", call.now),
             "kind": kind,

@@ -144,10 +144,6 @@ class Assembly:
     pieces: tuple[Piece, ...]
     gaps: tuple[tuple[int, int], ...]
 
-    @property
-    def exact(self) -> bool:
-        return not self.gaps
-
 
 def assemble(chunks: Mapping[int, str], total: int | None) -> Assembly:
     """Put together what is here of `total` chunks, in order of their numbers, whatever order they came in.

@@ -47,7 +47,7 @@ async def metrics(intake: Intake, heard: Sequence[Heard]) -> None:
 
 async def _whole(intake: Intake, heard: Sequence[Heard], kind: DiagnosticKind, read: Read) -> None:
     """Answers that come in one piece."""
-    rows = await diagnostics.lock(intake.session, [_said(each).request_id for each in heard])
+    rows = await diagnostics.lock(intake.session, sorted({_said(each).request_id for each in heard}))
     changes: dict[str, dict[str, Any]] = {}
     for each in heard:
         row = _asked(intake, rows, each, kind)

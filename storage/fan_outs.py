@@ -14,7 +14,7 @@ from fleet.lifecycle import DeviceStatus
 from fleet.selector import Selector
 from storage.db import AnyRow, earliest, wake
 from storage.selection import Compiler
-from storage.tables import FanOut, devices, diagnostics, fan_outs
+from storage.tables import devices, diagnostics, fan_outs
 
 NOT_ASKED = (DeviceStatus.MANUFACTURED, DeviceStatus.DECOMMISSIONED)
 """There is nobody at the other end."""
@@ -74,10 +74,6 @@ async def move(session: AsyncSession, row: AnyRow, now: datetime, **values: Any)
     stands = (fan_outs.c.id == row.id, fan_outs.c.after == row.after, fan_outs.c.closed_at.is_(None))
     statement = update(fan_outs).where(*stands, _DUE, fan_outs.c.due_at <= now).values(**values)
     return bool((await session.execute(statement.returning(fan_outs.c.id))).first())
-
-
-async def find(session: AsyncSession, fan_out_id: str) -> FanOut | None:
-    return await session.get(FanOut, fan_out_id)
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:

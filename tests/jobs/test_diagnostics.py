@@ -22,7 +22,7 @@ from tests import build
 from tests.conftest import NOW, settings_for
 from tests.house import House
 from tests.jobs.diagnosing import JOBS, METRICS, answer, asked, chunk, files, shown
-from tests.typed import types
+from tests.typed import VIC, refused, types
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB\n-----END EC PRIVATE KEY-----\n"
 
@@ -307,6 +307,7 @@ async def test_a_shown_log_comes_again_and_only_to_those_who_may_read_logs(house
     message = await types(house, f"diag show {request['request_id']}")
     await house.settle()
     assert message.data["found"] == 100
+    assert "Logs are for the role operator" in await refused(house, f"diag show {request['request_id']}", VIC)
     assert [each.file.content for each in files(house) if each.file] == [b"x\n" * 100] * 2
 
 
