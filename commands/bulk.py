@@ -22,6 +22,9 @@ _ANSWER = {CampaignKind.CONFIG: timedelta(seconds=5)}
 _RESTART_TAKES = timedelta(minutes=1)
 """How long one device is thought to take, for the predicted duration."""
 
+PLAYABLE = (CampaignKind.CONFIG, CampaignKind.RESTART, CampaignKind.FIRMWARE)
+"""What can be rehearsed: the others are more than a message and its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -223,7 +226,7 @@ def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()
         },
         buttons=(
             Button(text="Ask for approval", run=f"bulk ask {row.id}", style=Style.PRIMARY),
-            Button(text="Rehearse", run=f"bulk rehearse {row.id}"),
+            *((Button(text="Rehearse", run=f"bulk rehearse {row.id}"),) if row.kind in PLAYABLE else ()),
             Button(text="All devices as a file", run=f"bulk show {row.id} --csv"),
             Button(text="Discard", run=f"bulk abort {row.id}"),
         ),

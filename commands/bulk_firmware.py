@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from commands.bulk import Draft, plan, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
@@ -40,7 +42,7 @@ async def firmware(
     policy = call.settings.campaigns
     async with call.db.read() as session:
         await artefacts.get(session, version)
-        chosen, notes = (canary, []) if canary else await _canary(call, which)
+        chosen, notes = (canary, []) if canary else await _canary(session, call, which)
         if downgrade_on_abort:
             where = await condition(session, which, call.now, call.settings.drift.online_within)
             lost = await artefacts.without_way_back(session, where, version)
@@ -62,14 +64,13 @@ async def firmware(
     )
 
 
-async def _canary(call: Call, which: Selector) -> tuple[str, list[str]]:
+async def _canary(session: AsyncSession, call: Call, which: Selector) -> tuple[str, list[str]]:
     """The canary group, if any of its devices are meant; else so many devices as for every campaign."""
     group, within = call.settings.campaigns.firmware_canary, call.settings.drift.online_within
     if group:
         both = Selector((*parse(group).terms, *which.terms))
-        async with call.db.read() as session:
-            if await devices.count(session, both, call.now, within):
-                return group, []
+        if await devices.count(session, both, call.now, within):
+            return group, []
     other = call.settings.campaigns.canary
     return other, [f"None of these devices is in {group}: {other} others go first."] if group else []
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.approve import asked
-from commands.bulk import Draft, plan, rules
+from commands.bulk import PLAYABLE, Draft, plan, rules
 from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import MOVES, RETRIABLE, CampaignKind, CampaignStatus, tripped
@@ -74,6 +74,8 @@ async def show(call: Call, campaign: str, *, csv: bool = False) -> Message:
     file = File(name, _COLUMNS, _devices(call.db, row.id)) if csv else None
     draft = (Button(text="Ask for approval", run=f"bulk ask {row.id}", style=Style.PRIMARY),)
     below = draft if row.status is CampaignStatus.PLANNED else said.buttons[:-1]
+    if row.kind is CampaignKind.DECOMMISSION:
+        below = (*below, Button(text="Checklist", run=f"bulk checklist {row.id}"))
     return Message(template="bulk/show", data=data, buttons=below, file=file)
 
 
@@ -236,9 +238,6 @@ async def top_up(call: Call, campaign: str) -> Message:
     return await plan(call, Draft(row.kind, title, parse(row.selector), rollout, dict(row.params), None, row.id))
 
 
-_PLAYABLE = (CampaignKind.CONFIG, CampaignKind.RESTART, CampaignKind.FIRMWARE)
-
-
 @command("bulk rehearse", role=Role.OPERATOR, example="bulk rehearse 7QK2ZD --offline 15% --failing 3% --slowest 20s")
 async def rehearse(
     call: Call,
@@ -262,8 +261,8 @@ async def rehearse(
     )
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign)
-        if row.kind not in _PLAYABLE:
-            kinds = ", ".join(_PLAYABLE)
+        if row.kind not in PLAYABLE:
+            kinds = ", ".join(PLAYABLE)
             raise Refused(f"Only campaigns of the kinds {kinds} can be rehearsed, and this one is {row.kind}.")
         await rehearsals.ask(session, row.id, behaviour, call.person.id, call.channel, call.now)
     return Message(template="bulk/rehearsing", data={"title": row.title})

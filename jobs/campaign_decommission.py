@@ -17,8 +17,12 @@ from storage import lifecycle, rules_naming
 async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
     session, row, now = asked.session, asked.campaign, asked.now
     chosen = [each.device_id for each in turns]
-    if row.params["rules"] == "remove":
-        await rules_naming.remove(session, chosen, row.created_by, now)
+    match row.params["rules"]:
+        case "remove":
+            await rules_naming.remove(session, chosen, row.created_by, now)
+        case "keep":  # a rule may have been written since the plan
+            named = await rules_naming.named(session)
+            chosen = [each for each in chosen if each not in named]
     moved = await lifecycle.move(
         session, chosen, DeviceStatus.DECOMMISSIONED, row.created_by, row.title, now, asked.settings
     )

@@ -108,7 +108,8 @@ class _Stage:
     ) -> list[Outcome]:
         for message in messages:
             device_id, _, order = message.topic.removeprefix(self.run.topics.prefix).partition("/")
-            self._answer(device_id, Order(order), json.loads(message.payload))
+            if message.payload:  # empty: what was retained is cleared
+                self._answer(device_id, Order(order), json.loads(message.payload))
         return [SENT] * len(messages)
 
     def _answer(self, device_id: str, order: Order, told: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.alert_rule import DEFAULTS, MEASURED, RuleKind
 from fleet.errors import Refused, not_found
 from fleet.roles import MUSTER
-from fleet.selector import Field, Match, Not, Selector, parse
+from fleet.selector import Selector, parse
 from storage import batch, ids
 from storage.db import wake
 from storage.selection import condition
@@ -184,14 +184,3 @@ async def _past(
     await session.execute(statement, {"given": batch.dump(rows)})
     if not rule.for_s:
         wake(session, "rules")
-
-
-async def referencing_device(session: AsyncSession, device_id: str) -> list[AlertRule]:
-    """The rules whose selector names this very device, be it to leave it out."""
-    return [rule for rule in await all_of(session) if device_id in _devices(parse(rule.selector))]
-
-
-def _devices(selector: Selector) -> set[str]:
-    tests = (term.term if isinstance(term, Not) else term for term in selector.terms)
-    named = [test for test in tests if isinstance(test, Match) and test.field is Field.ID]
-    return {value.text for test in named for value in test.values if not value.glob}

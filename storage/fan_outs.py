@@ -13,7 +13,7 @@ from fleet.diagnostics import RequestState
 from fleet.lifecycle import DeviceStatus
 from fleet.selector import Selector
 from storage.db import AnyRow, earliest, wake
-from storage.selection import Compiler
+from storage.selection import condition
 from storage.tables import devices, diagnostics, fan_outs
 
 NOT_ASKED = (DeviceStatus.MANUFACTURED, DeviceStatus.DECOMMISSIONED)
@@ -40,7 +40,7 @@ async def running(session: AsyncSession) -> int:
 
 async def count(session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta) -> int:
     """How many devices a selector means that there is somebody at the other end of."""
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     statement = select(func.count()).select_from(devices).where(where, devices.c.status.not_in(NOT_ASKED))
     return await session.scalar(statement) or 0
 
@@ -49,7 +49,7 @@ async def targets(
     session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, after: str, limit: int
 ) -> Sequence[AnyRow]:
     """The next of them in order of id: device_id, model, last_seen_at."""
-    where = Compiler(session, now, online_within).where(selector)
+    where = await condition(session, selector, now, online_within)
     statement = (
         select(devices.c.device_id, devices.c.model, devices.c.last_seen_at)
         .where(where, devices.c.status.not_in(NOT_ASKED), devices.c.device_id > after)

@@ -94,15 +94,13 @@ def _has_names(term: Term) -> bool:
 
 
 class Compiler:
-    """Compiles for one database, one moment and one meaning of `online`."""
+    """Compiles for one database, one moment and one meaning of `online`. `compiler` makes it, with what names mean."""
 
-    def __init__(
-        self, session: AsyncSession, now: datetime, online_within: timedelta, names: Names | None = None
-    ) -> None:
+    def __init__(self, session: AsyncSession, now: datetime, online_within: timedelta, names: Names) -> None:
         self._sqlite = session.get_bind().dialect.name == "sqlite"
         self._now = now
         self._online_within = online_within
-        self._names = names or Names()
+        self._names = names
         self._within: tuple[str, ...] = ()
 
     def where(self, selector: Selector) -> Condition:

@@ -18,6 +18,7 @@ from storage.db import Database
 from tests.build import NEW
 from tests.conftest import settings_for
 from tests.jobs.test_campaigns import Campaigns, a_fleet, call, named, row_of, states
+from tests.typed import types
 
 
 @pytest.fixture
@@ -90,3 +91,13 @@ def test_simulated_devices_behave_the_same_every_time() -> None:
     assert 0.25 < sum(one.fails(each, "") for each in ids) / len(ids) < 0.35
     assert 0.15 < sum(one.is_offline(each, True) for each in ids) / len(ids) < 0.25
     assert all(timedelta(seconds=1) <= one.answers_after(each) <= timedelta(seconds=5) for each in ids)
+
+
+async def test_firmware_is_rehearsed_to_its_end_with_what_is_cleared_there(house: Campaigns) -> None:
+    await a_fleet(house, 12)
+    await types(house, f"firmware add 2.0 https://files.example.com/2.0.bin {'0f' * 32} 500")
+    plan = await types(house, "bulk firmware 2.0 all --canary none --max-failed 100%")
+    said = await rehearsed(house, plan, failing="50%")
+    assert (said.data["status"], said.data["succeeded"] + said.data["failed"]) == ("done", 12)
+    assert said.data["failed"] > 0
+    assert house.publish.sent == []

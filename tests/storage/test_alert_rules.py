@@ -49,14 +49,6 @@ async def test_the_default_rules_hold_for_devices_at_work_and_for_those_that_beg
         assert "dev-provisioned" in set(await session.scalars(ruled))
 
 
-async def test_rules_are_found_by_the_very_devices_they_name(db: Database) -> None:
-    async with db.begin() as session:
-        await alert_rules.add(session, rule("one", "dev-1 dev-2"))
-        await alert_rules.add(session, rule("two", "-dev-1 site:oslo"))
-        await alert_rules.add(session, rule("three", "dev-*"))
-        assert [each.name for each in await alert_rules.referencing_device(session, "dev-1")] == ["one", "two"]
-
-
 async def test_a_name_is_taken_once_and_a_wrong_one_is_answered_with_near_ones(db: Database) -> None:
     async with db.begin() as session:
         await alert_rules.ensure_defaults(session, NOW)
