@@ -69,7 +69,8 @@ class Plan:
     """Exactly what will be done: approved as it is, and done as it was approved.
 
     `operation` is `device.…` or `bulk.…`, `title` says in a few words what will happen ("Decommission dev-1"),
-    `params` are JSON values. `targets_sha256` is the digest of the sorted device ids, joined by newlines.
+    `params` are JSON values; a `why` among them is shown to whoever decides. `targets_sha256` is the digest of the
+    sorted device ids, joined by newlines.
     """
 
     operation: str

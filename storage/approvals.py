@@ -230,6 +230,7 @@ def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any
         "state": approval.state.value,
         "operation": approval.operation,
         "title": approval.title,
+        "why": str(approval.params.get("why") or ""),
         "count": approval.count,
         "sites": approval.sites,
         "devices": approval.device_ids[:_SHOWN_DEVICES],

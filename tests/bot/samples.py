@@ -633,6 +633,7 @@ _REQUEST = {
     "state": "pending",
     "operation": "bulk.decommission",
     "title": "Decommission 1,200 devices at oslo",
+    "why": "replaced by gw3",
     "count": 1200,
     "sites": ["oslo", "bergen"],
     "devices": [f"dev-{number}" for number in range(1, 11)],
@@ -653,6 +654,7 @@ _REQUEST = {
 _ONE = _REQUEST | {
     "operation": "device.move",
     "title": "Move dev-1 to bergen",
+    "why": "",
     "count": 1,
     "sites": [],
     "devices": ["dev-1"],
