@@ -170,8 +170,14 @@ class Router:
         allowed = [each for each in commands if person.role.reaches(each.role)]
         groups: dict[str, list[dict[str, str]]] = {}
         for each in allowed:
-            line = {"usage": grammar.usage(each, self._root), "words": each.words, "summary": each.summary}
-            groups.setdefault(each.words.split()[0], []).append(line)
+            noun, _, verb = each.words.partition(" ")
+            line = {
+                "usage": grammar.usage(each, self._root),
+                "words": each.words,
+                "verb": verb,
+                "summary": each.summary,
+            }
+            groups.setdefault(noun, []).append(line)
         return {
             "root": self._root,
             "asked": asked,

@@ -49,7 +49,7 @@ async def status(call: Call) -> Message:
             "total": seen.total,
             "by_status": [[each.value, count] for each, count in sorted(seen.by_status.items())],
             "online": seen.online,
-            "online_within": call.settings.drift.online_within.total_seconds() / 60,
+            "online_within": call.settings.drift.online_within.total_seconds(),
             "drifted": seen.drifted,
             "cases": [[state, count] for state, count in sorted(seen.cases.items())],
             "alerts": seen.alerts,

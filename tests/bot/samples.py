@@ -33,7 +33,13 @@ PROBLEM = {
     "problem.hostile": _said("problem", text=f"There is no device called {HOSTILE}.", reference=None),
 }
 
-_PING = {"usage": "/fleet diag ping <device> [--within 30]", "words": "diag ping", "summary": "Ask one to answer."}
+_PING = {
+    "usage": "/fleet diag ping <device> [--within 30]",
+    "words": "diag ping",
+    "verb": "ping",
+    "summary": "Ask one to answer.",
+}
+_STATUS = {"usage": "/fleet status", "words": "status", "verb": "", "summary": "At a glance."}
 _WHO = {"root": "/fleet", "role": "viewer", "why": "not named in app.yaml, so roles.everyone holds"}
 
 HELP = {
@@ -43,8 +49,8 @@ HELP = {
         asked="",
         hidden=12,
         groups=[
-            {"name": "diag", "commands": [_PING, {**_PING, "usage": "/fleet diag logs <selector>"}]},
-            {"name": "status", "commands": [{"usage": "/fleet status", "words": "status", "summary": "At a glance."}]},
+            {"name": "status", "commands": [_STATUS]},
+            {"name": "diag", "commands": [_PING, {**_PING, "words": "diag logs", "verb": "logs"}]},
         ],
     ),
     "help/index.one-noun": _said(
@@ -846,7 +852,7 @@ _STATUS = {
     "now": NOW,
     "total": 12000,
     "online": 11000,
-    "online_within": 5.0,
+    "online_within": 300.0,
     "drifted": 12,
     "alerts": 1,
     "by_status": [["active", 11900], ["maintenance", 100]],
