@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from commands.spec import Call, command
@@ -12,7 +13,7 @@ from fleet.lifecycle import FLAGGED
 from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import dead_letters, decommissions, devices, event_deliveries, glance, outbox
+from storage import backlog, dead_letters, devices, glance
 from storage.db import AnyRow
 
 PAGE = 20
@@ -35,12 +36,11 @@ COLUMNS = (
 
 @command("status", role=Role.VIEWER, example="status")
 async def status(call: Call) -> Message:
-    """The fleet at a glance: states, online, drift, alerts, the sites with most trouble, and what waits for Slack."""
+    """The fleet at a glance: states, online, drift, alerts, campaigns, certificates, and what waits for whom."""
+    ending_within = timedelta(days=max(call.settings.certificates.alert_days, default=0))
     async with call.db.read() as session:
         seen = await glance.glance(session, call.now, call.settings.drift.online_within)
-        waiting, oldest = await outbox.waiting(session)
-        untold, untold_since, dead = await event_deliveries.counts(session)
-        leaving = await decommissions.count_waiting(session)
+        waits = await backlog.count(session, call.now, call.now + ending_within)
         unread = await dead_letters.counts(session, call.now - timedelta(hours=24))
     return Message(
         template="fleet/status",
@@ -55,18 +55,16 @@ async def status(call: Call) -> Message:
             "alerts": seen.alerts,
             "sites": _site_rows(by_trouble(seen.sites, SITES)),
             "site_count": len(seen.sites),
-            "waiting": waiting,
-            "waiting_since": oldest,
-            "untold": untold,
-            "untold_since": untold_since,
-            "dead_events": dead,
-            "leaving": leaving,
+            "waits": asdict(waits),
+            "ending_days": ending_within.days,
             "flagged": sum(count for each, count in seen.by_status.items() if each in FLAGGED),
             "dead_letters": [[reason, count] for reason, count in sorted(unread.items())],
         },
         buttons=(
             Button(text="Open alerts", run="alert list"),
             Button(text="Drifted devices", run="drift list"),
+            *((Button(text="Campaigns", run="bulk list"),) if waits.campaigns else ()),
+            *((Button(text="Approvals", run="approve list"),) if waits.approvals else ()),
         ),
     )
 

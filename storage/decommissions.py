@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.decommission import CERTAIN, ExportState
@@ -125,8 +125,3 @@ async def waiting(session: AsyncSession, device_id: str) -> Decommission | None:
     """The decommission of a device that waits for its export."""
     statement = select(Decommission).where(decommissions.c.device_id == device_id, _OPEN)
     return (await session.scalars(statement)).first()
-
-
-async def count_waiting(session: AsyncSession) -> int:
-    """How many devices wait to be decommissioned."""
-    return await session.scalar(select(func.count()).select_from(decommissions).where(_OPEN)) or 0

@@ -179,14 +179,6 @@ async def unsettled(session: AsyncSession, limit: int, *, dead_only: bool = Fals
 _P = DeliveryState.PENDING
 
 
-async def counts(session: AsyncSession) -> tuple[int, datetime | None, int]:
-    """How many deliveries wait, since when the oldest does, and how many are dead."""
-    waiting = await session.execute(select(func.count(), func.min(event_deliveries.c.since)).where(_PENDING))
-    dead = select(func.count()).select_from(event_deliveries).where(text("state = 'dead'"))
-    count, oldest = waiting.one()
-    return count, oldest, await session.scalar(dead) or 0
-
-
 async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     """Forget up to `limit` events told before then that nobody waits for and that are not dead. Returns how many."""
     left = event_deliveries.c.state != DeliveryState.DELIVERED

@@ -848,6 +848,18 @@ DRIFT = {
     "drift/sweep": _said("drift/sweep", drifted=12, cases=1),
 }
 
+_WAITS = {
+    "messages": 2,
+    "messages_since": AGO[7],
+    "events": 3,
+    "events_since": AGO[90],
+    "dead_events": 1,
+    "approvals": 1,
+    "campaigns": 2,
+    "stopped_since": AGO[3],
+    "leaving": 1,
+    "certificates": 12,
+}
 _STATUS = {
     "now": NOW,
     "total": 12000,
@@ -859,12 +871,8 @@ _STATUS = {
     "sites": [["New York", 1200, 1100, 90, 7, 1], ["oslo", 10800, 9900, 810, 5, 0]],
     "site_count": 2,
     "cases": [["pushing", 7], ["waiting", 5]],
-    "waiting": 2,
-    "waiting_since": AGO[7],
-    "untold": 3,
-    "untold_since": AGO[90],
-    "dead_events": 1,
-    "leaving": 1,
+    "waits": _WAITS,
+    "ending_days": 30,
     "flagged": 40,
     "dead_letters": [["not JSON", 4]],
 }
@@ -896,8 +904,7 @@ FLEET = {
         "fleet/status",
         **_STATUS
         | {"total": 0, "online": 0, "drifted": 0, "alerts": 0, "by_status": [], "cases": [], "sites": []}
-        | {"site_count": 0, "waiting": 0, "waiting_since": None, "dead_letters": []}
-        | {"untold": 0, "untold_since": None, "dead_events": 0, "leaving": 0, "flagged": 0},
+        | {"site_count": 0, "dead_letters": [], "flagged": 0, "waits": dict.fromkeys(_WAITS)},
     ),
     "fleet/find": _said(
         "fleet/find",

@@ -12,7 +12,7 @@ from fleet.event import DeliveryState, wanted
 from fleet.grouping import Found, group_key
 from jobs import events as jobs_events
 from jobs.spec import Untaken
-from storage import alert_devices, alerts, event_deliveries, events, schedule
+from storage import alert_devices, alerts, backlog, event_deliveries, events, schedule
 from storage.db import Database
 from tests import build
 from tests.conftest import NOW, settings_for
@@ -52,8 +52,8 @@ def told(house: House) -> list[tuple[str, str, str]]:
 
 async def counts(house: House) -> tuple[int, int]:
     async with house.db.read() as session:
-        waiting, _, dead = await event_deliveries.counts(session)
-    return waiting, dead
+        waits = await backlog.count(session, house.now, house.now)
+    return waits.events, waits.dead_events
 
 
 async def test_each_endpoint_gets_what_it_wants_once(house: House) -> None:
