@@ -30,6 +30,7 @@ from storage.db import AnyRow
 from storage.tables import Device
 
 _NAMED = 3
+_NEVER_AGAIN = (DeviceStatus.DECOMMISSIONED,)
 
 
 @command("device maintain", role=Role.OPERATOR, example="device maintain dev-1 --for 2h --at 2026-11-25T08:30")
@@ -50,8 +51,7 @@ async def maintain(
     length = call.settings.lifecycle.window if for_ is None else for_
     async with call.db.begin() as session:
         rows = await _chosen(call, session, which)
-        if at is None:
-            _check(rows, DeviceStatus.MAINTENANCE)
+        _check(rows if at is None else [row for row in rows if row.status in _NEVER_AGAIN], DeviceStatus.MAINTENANCE)
         named = windows.zone_named(zone).key if zone else _zone_of(call, rows, needed=at is not None)
         starts_at = windows.moment(at, windows.zone_named(named)) if at else call.now
         if no := windows.refusal(starts_at, starts_at + length, call.now, call.settings.lifecycle.longest_window):

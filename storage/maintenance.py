@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import case, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.lifecycle import DeviceStatus
 from fleet.maintenance import WindowState
 from storage import batch, ids
 from storage.db import AnyRow, earliest, wake
-from storage.tables import OPEN_WINDOW, MaintenanceWindow, maintenance_windows
+from storage.tables import OPEN_WINDOW, MaintenanceWindow, devices, maintenance_windows
 
 _OPEN = text(OPEN_WINDOW)  # as the partial indexes have it
 _DUE = text("due_at IS NOT NULL")
@@ -28,8 +29,16 @@ _SHOWN = (
 async def plan(session: AsyncSession, planned: Sequence[Mapping[str, Any]], by: str, now: datetime) -> list[AnyRow]:
     """Plan windows: rows of device_id, starts_at, ends_at, zone, why. Returns those that were made.
 
-    A device that has a window which is not over gets no second one.
+    A device that has a window which is not over gets no second one, and one that is decommissioned none.
     """
+    given = batch.texts(session)
+    gone = (
+        select(devices.c.device_id)
+        .join(given, given.c.value == devices.c.device_id)
+        .where(devices.c.status == DeviceStatus.DECOMMISSIONED)
+    )
+    left = set(await session.scalars(gone, {"given": batch.dump(each["device_id"] for each in planned)}))
+    planned = [each for each in planned if each["device_id"] not in left]
     if not planned:
         return []
     own = {"state": WindowState.PLANNED, "requested_by": by, "created_at": now}

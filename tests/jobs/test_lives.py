@@ -239,6 +239,7 @@ def test_lives_with_crashes_never_disagree(sqlite_template: Path) -> None:
             max_examples=int(os.environ.get("MUSTER_LIVES", "8")),
             phases=[each for each in Phase if each is not Phase.shrink or "MUSTER_LIVES" in os.environ],
             stateful_step_count=20,
+            derandomize="MUSTER_LIVES" not in os.environ,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
