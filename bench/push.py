@@ -24,7 +24,7 @@ def run(size: Size) -> Result:
         for side in ("floor", "muster") if number % 2 == 0 else ("muster", "floor"):
             with broker.running() as server, registry.sqlite(size.pushes, registry.OLD) as path:
                 name = server.name
-                took = _round(server, size, side, registry.sqlite_url(path))
+                took = one_round(server, size, side, registry.sqlite_url(path))
             rate[side].append(size.pushes / took["wall"])
             cost[side].append(took["cpu"] / size.pushes * 1e6)
             for who in ("pusher", "broker", "devices"):
@@ -42,7 +42,7 @@ def run(size: Size) -> Result:
     return result
 
 
-def _round(server: broker.Running, size: Size, side: str, url: str) -> dict[str, Any]:
+def one_round(server: broker.Running, size: Size, side: str, url: str) -> dict[str, Any]:
     at = {"host": server.host, "port": server.port, "count": size.pushes}
     with Child("bench.pusher", side=side, client_id="bench-muster", url=url, **at) as pusher:
         with Child("bench.acker", **at) as devices:

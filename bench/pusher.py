@@ -3,7 +3,8 @@
 `floor` is a gather of bare aiomqtt publishes of the same messages, that only counts the acks; with aiomqtt's defaults
 (Nagle's algorithm, 20 publishes in flight) it would be three times as slow, so it has neither. `muster` begins at a
 registry in which that many devices have drifted, and ends when every case is resolved: the sweep, the operations, the
-publishes and the acks are those of the real jobs, run by the real clock.
+publishes and the acks are those of the real jobs, run by the real clock. `sealed` is the same with an audit key, so
+that the sealer works beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiomqtt
+from pydantic import SecretStr
 from sqlalchemy import func, select, text
 
 from bench import child, registry
@@ -23,14 +25,15 @@ from bench.surroundings import NO_DELAY, new_run
 from bot import logs
 from bot.app import Devices
 from bot.clock import Clock
-from fleet.settings import LogSettings
+from fleet.settings import AuditSettings, LogSettings
 from jobs import inbox
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
+from jobs.sealing import seal
 from link.client import Connection, Received
 from link.topics import Topics
 from link.wire import ConfigDesired
-from storage import schedule
+from storage import audit_chain, schedule
 from storage.db import Database
 from storage.tables import drift_cases
 
@@ -76,10 +79,10 @@ async def floor(orders: dict[str, Any]) -> None:
         child.say({"wall": watch.wall, "cpu": watch.cpu})
 
 
-async def muster(orders: dict[str, Any]) -> None:
+async def muster(orders: dict[str, Any], audit: AuditSettings | None = None) -> None:
     count = orders["count"]
     mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
-    settings = registry.settings(orders["url"], **mqtt)
+    settings = registry.settings(orders["url"], **mqtt).model_copy(update={"audit": audit or AuditSettings()})
     db, topics, acks = registry.database(orders["url"]), Topics(), 0
     all_acked = asyncio.Event()
 
@@ -94,7 +97,7 @@ async def muster(orders: dict[str, Any]) -> None:
     running = asyncio.create_task(connection.run())
     await connection.wait_connected()
     publish = Devices(connection)
-    clock = Clock((send, sweep, follow_up), lambda: new_run(db, datetime.now(UTC), settings, publish))
+    clock = Clock((send, seal, sweep, follow_up), lambda: new_run(db, datetime.now(UTC), settings, publish))
     db.on_wake(clock.wake)
     async with db.begin() as session:
         await schedule.ran(session, schedule.SWEEP, datetime.now(UTC), datetime.max.replace(tzinfo=UTC))
@@ -106,7 +109,7 @@ async def muster(orders: dict[str, Any]) -> None:
     async with db.begin() as session:
         await schedule.bring_forward(session, schedule.SWEEP, datetime.now(UTC))
     await all_acked.wait()
-    said = {"wall": watch.wall, "cpu": watch.cpu, "resolved": await _resolved(db)}
+    said = {"wall": watch.wall, "cpu": watch.cpu, "resolved": await _resolved(db), "sealed": await _sealed(db)}
     child.say(said)
     await clock.stop()
     running.cancel()
@@ -120,9 +123,19 @@ async def _resolved(db: Database) -> int:
         return await session.scalar(statement) or 0
 
 
+async def sealed(orders: dict[str, Any]) -> None:
+    await muster(orders, AuditSettings(key=SecretStr("k" * 64), head_file=None))
+
+
+async def _sealed(db: Database) -> int:
+    async with db.read() as session:
+        head, _ = await audit_chain.head(session)
+    return head.seq
+
+
 def main(orders: dict[str, Any]) -> None:
     logs.set_up(LogSettings(level="error"))
-    asyncio.run({"floor": floor, "muster": muster}[orders["side"]](orders))
+    asyncio.run({"floor": floor, "muster": muster, "sealed": sealed}[orders["side"]](orders))
 
 
 if __name__ == "__main__":

@@ -24,12 +24,13 @@ from bot.web import Handler, Web
 from bot.webhooks import Webhooks
 from fleet.errors import Refused
 from fleet.settings import Settings, SlackMode
+from fleet.settings_change import flat
 from jobs import inbox
 from jobs.spec import Run
 from link.client import Connection, Received
 from link.publish import Outcome, Outgoing, Publisher
 from link.topics import Topics
-from storage import alert_rules, event_deliveries, migrate, operations, outbox, revocation_lists
+from storage import alert_rules, audit, event_deliveries, migrate, operations, outbox, revocation_lists
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -122,6 +123,9 @@ class Muster:
             raise Refused("The database is not at this Muster's revision. Run `muster migrate` once, then start again.")
         async with self.db.begin() as session:
             await alert_rules.ensure_defaults(session, self.now())
+            changed = await audit.note_settings(session, self.replica, flat(self.settings), self.now())
+            if changed:
+                log.info("the settings are others than at the last start", changed=changed)
             await operations.release_all(session, self.replica)
             await outbox.release_all(session, self.replica)
             await event_deliveries.release_all(session, self.replica)

@@ -57,9 +57,10 @@ def words(action: str) -> str:
 
 
 def detail(data: Mapping[str, Any]) -> str:
-    """What is worth a line of an entry's data: `from: active, to: suspended, why: …`."""
-    plain = (str, int, float, bool)
-    said = {name: value for name, value in data.items() if name not in _SHOWN_ELSEWHERE and isinstance(value, plain)}
+    """What is worth a line of an entry's data: `from: active, to: suspended, why: …`; of a mapping its names."""
+    shown = {name: value for name, value in data.items() if name not in _SHOWN_ELSEWHERE}
+    said = {name: ", ".join(value) if isinstance(value, Mapping) else value for name, value in shown.items()}
+    said = {name: value for name, value in said.items() if isinstance(value, (str, int, float))}
     text = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in said.items() if value != "")
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 

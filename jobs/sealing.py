@@ -30,9 +30,9 @@ async def seal(run: Run) -> datetime | None:
     if key is None:
         return None
     async with run.db.read() as session:
-        _, sealed_at = await audit_chain.head(session)
-        if not await audit_chain.unsealed(session, 1):
+        if not await audit_chain.anything_unsealed(session):
             return None
+        _, sealed_at = await audit_chain.head(session)
     if sealed_at and timedelta(0) <= run.now - sealed_at < _AT_MOST:
         return sealed_at + _AT_MOST
     async with run.db.begin(CLOCK) as session:

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import insert, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.roles import MUSTER
+from fleet.settings_change import changed, digest
 from storage import batch, ids
 from storage.db import AnyRow, wake
 from storage.tables import audit, audit_subjects
@@ -60,3 +62,20 @@ async def recent(
     if before:
         statement = statement.where(audit.c.id < before)
     return (await session.execute(statement)).all()
+
+
+async def note_settings(session: AsyncSession, replica: str, values: dict[str, str], now: datetime) -> list[str]:
+    """A start of Muster: if its settings are others than at the start before, an entry says which. Returns their names.
+
+    `values` are those of `fleet.settings_change.flat`, without the secrets. Each replica has settings of its own.
+    """
+    subject = f"settings of {replica}"
+    newest = select(audit.c.data).where(audit.c.subject == subject).order_by(audit.c.at.desc()).limit(1)
+    last = await session.scalar(newest)
+    before = last["values"] if last else {}
+    if digest(before) == digest(values):
+        return []
+    differing = changed(before, values) if last else {}
+    data = {"digest": digest(values), "changed": differing, "values": values}
+    await add(session, now, MUSTER.id, "settings.changed" if last else "settings.recorded", subject, data)
+    return list(differing)

@@ -35,6 +35,11 @@ async def head(session: AsyncSession) -> tuple[Seal, datetime | None]:
     return (Seal(row.seq, row.mac), row.sealed_at) if row else (EMPTY, None)
 
 
+async def anything_unsealed(session: AsyncSession) -> bool:
+    """Does any entry wait for its place? A look that reads none of them."""
+    return (await session.execute(select(audit.c.id).where(_UNSEALED).limit(1))).first() is not None
+
+
 async def unsealed(session: AsyncSession, limit: int) -> list[Entry]:
     """Entries that wait for their place, in order of id."""
     statement = select(audit).where(_UNSEALED).order_by(audit.c.id).limit(limit)

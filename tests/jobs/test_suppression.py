@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from fleet.alert import OF_THE_HOUSE, AlertKind
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from jobs import rules
-from storage import alert_rules, devices, schedule
+from storage import alert_rules, lifecycle, maintenance, schedule
 from storage.db import Database
 from tests import build
 from tests.build import NEW, OLD
@@ -19,6 +18,7 @@ from tests.house import House
 from tests.typed import types
 
 GB = 10**9
+A_DAY = timedelta(days=1)
 OF = {f"dev-{kind.value.replace('_', '-')}": kind for kind in AlertKind if kind not in OF_THE_HOUSE}
 """A device for each kind of alert, that has the cause of that kind and, as far as it can be, no other."""
 
@@ -39,8 +39,10 @@ async def house(db: Database) -> House:
 
 async def become(house: House, status: DeviceStatus, *names: str) -> None:
     async with house.db.begin() as session:
-        which = devices.devices.c.device_id.in_(names or list(OF))
-        await session.execute(update(devices.devices).where(which).values(status=status))
+        moved = await lifecycle.move(
+            session, names or list(OF), status, "U0ANN", "the pump", house.now, house.settings, until=NOW + A_DAY
+        )
+    assert moved.refused == {}
 
 
 async def everything_happens(house: House) -> None:
@@ -126,3 +128,5 @@ async def test_a_quiet_maintenance_is_not_summarised(house: House) -> None:
     await become(house, DeviceStatus.ACTIVE)
     await house.later(minutes=1)
     assert house.deliver.posts() == []
+    async with house.db.read() as session:
+        assert not await maintenance.to_summarise(session, 1)
