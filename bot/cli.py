@@ -19,6 +19,7 @@ import commands
 from bot import logs, screen, settings_file
 from bot import manifest as manifests
 from bot.app import Muster
+from bot.archive_cli import archive
 from bot.audit_cli import audit
 from bot.ca_cli import ca
 from bot.devices_file import Format, Source, format_of
@@ -39,6 +40,7 @@ cli.add_typer(audit, name="audit")
 cli.add_typer(ca, name="ca")
 cli.add_typer(events, name="events")
 cli.command()(ledger)
+cli.command()(archive)
 console = Console(stderr=True)
 
 FileFormat = Annotated[Format | None, typer.Option("--format", help="csv or jsonl; by the file's name without it.")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Select, and_, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.decommission import CERTAIN, ExportState
@@ -16,7 +17,7 @@ from storage import batch, device_export, events, ids
 from storage.columns import iso
 from storage.db import AnyRow, wake
 from storage.device_export import Export
-from storage.tables import OPEN_DECOMMISSION, Decommission, decommissions, devices
+from storage.tables import OPEN_DECOMMISSION, Decommission, campaign_devices, decommissions, devices
 
 _OPEN = text(OPEN_DECOMMISSION)  # as the partial index has it
 
@@ -125,3 +126,25 @@ async def waiting(session: AsyncSession, device_id: str) -> Decommission | None:
     """The decommission of a device that waits for its export."""
     statement = select(Decommission).where(decommissions.c.device_id == device_id, _OPEN)
     return (await session.scalars(statement)).first()
+
+
+def _newest_done(campaign_id: str | None) -> Select[*tuple[Any, ...]]:
+    """The newest decommission of each device that went through one, all of them or those of one campaign."""
+    newest = select(func.max(decommissions.c.id)).where(decommissions.c.done_at.is_not(None))
+    if campaign_id is not None:
+        of_it = select(campaign_devices.c.device_id).where(campaign_devices.c.campaign_id == campaign_id)
+        newest = newest.where(decommissions.c.device_id.in_(of_it))
+    gone = devices.c.status == DeviceStatus.DECOMMISSIONED
+    done = select(decommissions).join(devices, and_(devices.c.device_id == decommissions.c.device_id, gone))
+    return done.where(decommissions.c.id.in_(newest.group_by(decommissions.c.device_id)))
+
+
+async def count_done(session: AsyncSession, campaign_id: str | None) -> int:
+    """How many devices are decommissioned, or of one campaign."""
+    return await session.scalar(select(func.count()).select_from(_newest_done(campaign_id).subquery())) or 0
+
+
+async def page_done(session: AsyncSession, campaign_id: str | None, after: str, limit: int) -> Sequence[AnyRow]:
+    """Their newest decommissions as whole rows, in order of device, behind the device `after`."""
+    statement = _newest_done(campaign_id).where(decommissions.c.device_id > after)
+    return (await session.execute(statement.order_by(decommissions.c.device_id).limit(limit))).all()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from bot import archiving
 from commands.bulk_decommission import show_checklist
 from commands.spec import Call
 from fleet.alert import Severity
 from fleet.alert_rule import RuleKind
+from fleet.errors import Unavailable
 from fleet.lifecycle import DeviceStatus
 from fleet.roles import Person, Role
 from storage import alert_rules, certificates
@@ -102,6 +106,25 @@ async def test_a_checklist_is_a_file_with_every_device(house: House) -> None:
     rows = [row async for page in message.file.rows for row in page]
     assert [(row[0], str(row[1])) for row in rows] == [("dev-3", "succeeded"), ("dev-4", "succeeded")]
     assert len(rows[0]) == len(message.file.columns)
+
+
+async def test_the_archive_is_a_file_for_each_device_and_a_manifest_that_they_match(
+    house: House, tmp_path: Path
+) -> None:
+    campaign_id = await gone(house, "bulk decommission dev-3 dev-4", 2)
+    made = await exports(house)
+    assert await archiving.write(house.db, tmp_path, campaign_id, lambda *_: None) == 2
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert [each["device_id"] for each in manifest] == ["dev-3", "dev-4"]
+    for each in manifest:
+        held = (tmp_path / each["file"]).read_bytes()
+        assert hashlib.sha256(held).hexdigest() == each["sha256"] == made[each["device_id"]].export_sha256
+        assert held.count(b"\n") == each["rows"] > 1
+    assert await archiving.write(house.db, tmp_path, "ca-none", lambda *_: None) == 0
+    async with house.db.begin() as session:
+        await session.execute(update(decommissions).values(export="{}\n"))
+    with pytest.raises(Unavailable, match=r"dev-3.jsonl does not hold"):
+        await archiving.write(house.db, tmp_path, None, lambda *_: None)
 
 
 async def test_a_rejection_leaves_every_device_as_it_is(house: House) -> None:
