@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from jobs.spec import Heard, Intake
+from link.topics import Kind, Topics
 from link.wire import CertificateCsr, CertificateInstalled, ProvisioningClaim
 from storage import audit, certificate_requests, certificates
 from storage.columns import iso
@@ -58,7 +59,7 @@ async def _receive(intake: Intake, rows: Sequence[dict[str, Any]]) -> None:
     used = await certificate_requests.receive(intake.session, list(first.values()), intake.now)
     for device_id, key in sorted(used):
         intake.letters.append(
-            Letter(device_id, "provisioning/claim", "nonce used before", f"{key}: another claim", b"", intake.now)
+            _letter(intake, device_id, Kind.PROVISIONING_CLAIM, "nonce used before", f"{key} was another claim")
         )
 
 
@@ -79,8 +80,13 @@ async def take_installed(intake: Intake, heard: Sequence[Heard]) -> None:
     for each in said:
         if (each["device_id"], each["serial"]) not in known_ones:
             why = f"{each['serial'] or 'it'} was not issued to this device, or is not valid any more"
-            topic = "certificate/installed"
-            intake.letters.append(Letter(each["device_id"], topic, "unknown certificate", why, b"", intake.now))
+            letter = _letter(intake, each["device_id"], Kind.CERTIFICATE_INSTALLED, "unknown certificate", why)
+            intake.letters.append(letter)
+
+
+def _letter(intake: Intake, device_id: str, kind: Kind, reason: str, detail: str) -> Letter:
+    topic = Topics(intake.settings.mqtt.topic_prefix).of(device_id, kind)
+    return Letter(device_id, topic, reason, detail, b"", intake.now)
 
 
 def _sha256(text: str) -> str:

@@ -106,9 +106,7 @@ async def still(session: AsyncSession, rows: Sequence[AnyRow]) -> list[AnyRow]:
     """Those of `pending` that are as they were; nobody else moves their devices until the commit."""
     given = batch.rows(session, {"device_id": batch.TEXT, "key": batch.TEXT})
     asked = batch.dump({"device_id": row.device_id, "key": row.key} for row in rows)
-    lock = select(devices.c.device_id, devices.c.status).where(
-        devices.c.device_id.in_(select(given.c.device_id).scalar_subquery())
-    )
+    lock = select(devices.c.device_id, devices.c.status).where(devices.c.device_id.in_(select(given.c.device_id)))
     locked = await session.execute(lock.order_by(devices.c.device_id).with_for_update(of=devices), {"given": asked})
     status = dict(locked.all())
     open_ones = (

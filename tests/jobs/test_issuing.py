@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import func, select
 
 from fleet import pki
 from fleet.lifecycle import DeviceStatus
+from jobs.issuing import issue
 from storage import certificate_requests, certificates
 from storage.db import Database
 from storage.tables import Certificate, CertificateRequest, DeadLetter, Device
@@ -238,3 +240,37 @@ async def test_a_serial_that_was_not_issued_to_the_device_is_a_dead_letter(house
     await house.hear("dev-1/certificate/installed", {"serial": "abc"})
     async with house.db.read() as session:
         assert await session.scalar(select(DeadLetter.reason)) == "unknown certificate"
+
+
+async def test_two_replicas_at_once_issue_one_certificate(house: House) -> None:
+    await registered(house, "dev-1", "dev-2", status=DeviceStatus.ACTIVE)
+    for device_id in ("dev-1", "dev-2"):
+        await house.hear(f"{device_id}/certificate/csr", {"csr_pem": Keyed(device_id).csr()})
+    await asyncio.gather(*(issue.work(house.run()) for _ in range(3)))
+    await house.settle()
+    assert [len(got(house, each)) for each in ("dev-1", "dev-2")] == [1, 1]
+    assert list((await states(house)).values()) == ["issued", "issued"]
+
+
+async def test_no_certificate_is_issued_past_a_revocation_of_the_same_moment(house: House) -> None:
+    """A request is judged, and before it is written its device is decommissioned."""
+    await registered(house, "dev-1", status=DeviceStatus.ACTIVE)
+    await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr()})
+    async with house.db.read() as session:
+        judged = await certificate_requests.pending(session, house.now, 10)
+    async with house.db.begin() as session:
+        (await session.get_one(Device, "dev-1")).status = DeviceStatus.DECOMMISSIONED
+    async with house.db.begin() as session:
+        assert await certificate_requests.still(session, judged) == []
+    await house.settle()
+    assert await states(house) == {}
+    assert await why_refused(house, "dev-1") == "the device is decommissioned"
+
+
+async def test_old_requests_are_forgotten_and_those_that_wait_are_not(house: House) -> None:
+    await registered(house, "dev-1", "dev-2", "dev-3")
+    await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr()})
+    await house.hear("dev-2/provisioning/claim", Keyed("dev-2").claim(house.now))
+    await house.later(days=31)
+    async with house.db.read() as session:
+        assert [each.device_id for each in await session.scalars(select(CertificateRequest))] == ["dev-1"]
