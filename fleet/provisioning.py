@@ -5,9 +5,11 @@
     Manufactured ── a claim, or somebody wants it ──> Issue, and it is Provisioned
                  └─ a request only ───────────> Wait for `device provision`
     Provisioned, Active, Maintenance, Suspended
-        somebody wants it, or it was asked to renew ──> Issue
-        unasked ── it has a valid certificate, and not a new one just now ──> Issue
-                └─ all it had are revoked ────> Refuse: whoever holds a revoked key could ask, too
+        somebody wants it ────────────────────> Issue
+        all it had are revoked ───────────────> Refuse: whoever holds a revoked key could ask, too
+        it was asked to renew ────────────────> Issue, once
+        unasked ── it got none just now ──────> Issue
+                └─ else ──────────────────────> Refuse
         a claim ── nothing is in use yet ─────> Issue (the answer was lost)
                 └─ else ──────────────────────> Refuse
     Decommissioned ───────────────────────────> Refuse
@@ -27,8 +29,9 @@ from fleet.lifecycle import DeviceStatus
 class Asking:
     """A request, and how its device stands. `status` None: it is not registered.
 
-    `met` says that this very request has its certificate, `met_valid` that this is not revoked. `renewing`: it answers
-    what Muster asked of this device. `valid` and `revoked` count the device's certificates, `installed` those in use.
+    `met` says that this very request has its certificate, `met_valid` that this is not revoked. `renewing`: it is the
+    first answer to what Muster asked of this device. `valid` and `revoked` count the device's certificates, `installed`
+    those that it has used.
     """
 
     claim: bool
@@ -82,20 +85,22 @@ def decide(asking: Asking, now: datetime, accept_unknown: bool, unasked_every: t
             return Refuse("the device is decommissioned")
         case DeviceStatus.MANUFACTURED:
             return Issue(provisions=True) if asking.claim or asking.wanted else Wait()
-    if asking.wanted or asking.renewing:
+    if asking.wanted:
+        return Issue()
+    if asking.revoked and not asking.valid:
+        return Refuse("its certificates are revoked; /fleet device provision lets it have a new one")
+    if asking.renewing:
         return Issue()
     return _of_a_claim(asking) if asking.claim else _unasked(asking, now, unasked_every)
 
 
 def _of_a_claim(asking: Asking) -> Decision:
-    if asking.installed or asking.revoked:
+    if asking.installed:
         return Refuse("the device has had a certificate; /fleet device provision lets it have another by a claim")
     return Issue()
 
 
 def _unasked(asking: Asking, now: datetime, every: timedelta) -> Decision:
-    if asking.revoked and not asking.valid:
-        return Refuse("its certificates are revoked; /fleet device provision lets it have a new one")
     if asking.last_issued_at and asking.last_issued_at > now - every:
         return Refuse("it got one a short while ago, and nobody asked it (certificates.unasked_every)")
     return Issue()

@@ -72,11 +72,13 @@ async def pending(session: AsyncSession, now: datetime, limit: int) -> Sequence[
     of_device = certificates.c.device_id == certificate_requests.c.device_id
     state = certificates.c.state
     newest = select(func.max(certificates.c.issued_at)).where(of_device).correlate(certificate_requests)
+    answered = select(certificates.c.serial).where(of_device, certificates.c.operation_id == operations.c.id)
     asked = and_(
         operations.c.id == certificate_requests.c.operation_id,
         operations.c.device_id == certificate_requests.c.device_id,
         operations.c.kind == OperationKind.CERTIFICATE_RENEW,
         operations.c.state.in_(_ANSWERABLE),
+        ~answered.correlate(certificate_requests, operations).exists(),
     )
     statement = (
         select(

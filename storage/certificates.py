@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, insert, or_, select, text, update
+from sqlalchemy import Select, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -20,7 +20,7 @@ from fleet.operation import OperationKind, OperationState, sources
 from fleet.settings import Settings
 from storage import batch, devices, ids, operations
 from storage.db import AnyRow, earliest, wake
-from storage.tables import Certificate, certificates
+from storage.tables import Certificate, certificates, provisionings
 from storage.tables import devices as device_table
 from storage.tables import operations as operation_table
 
@@ -39,8 +39,7 @@ async def record(session: AsyncSession, rows: Sequence[Mapping[str, Any]], now: 
     """
     if not rows:
         return
-    if imported := await _imported(session, [row["device_id"] for row in rows]):
-        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), imported)
+    await _take_in(session, await _imported(session, [row["device_id"] for row in rows]))
     new = [{"operation_id": None, "campaign_id": None, **row, "issued_at": now} for row in rows]
     await session.execute(insert(certificates), [{**row, "state": CertificateState.ISSUED} for row in new])
     given = batch.rows(session, {"device_id": batch.TEXT, "serial": batch.TEXT, "not_after": batch.MOMENT})
@@ -100,8 +99,10 @@ async def _settle(session: AsyncSession, device_ids: Sequence[str], now: datetim
             ),
         )
         .values(state=OperationState.DONE, settled_at=now, claimed_by=None, claimed_until=None)
+        .returning(operation_table.c.campaign_id)
     )
-    await session.execute(done, {"given": batch.dump(device_ids)})
+    if any(await session.scalars(done, {"given": batch.dump(device_ids)})):
+        wake(session, "campaigns")
 
 
 async def _supersede(session: AsyncSession, newer: Sequence[AnyRow], revoke_at: datetime) -> None:
@@ -128,17 +129,16 @@ async def _supersede(session: AsyncSession, newer: Sequence[AnyRow], revoke_at: 
 async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, now: datetime) -> list[str]:
     """Revoke every certificate of these devices, and wake who lists them. Returns the serials.
 
-    One that only an import knows is taken in as a revoked one. What was asked of these devices about certificates, and
-    was not sent yet, is cancelled.
+    One that only an import knows is taken in as a revoked one. What was asked of these devices about certificates is
+    cancelled, and nobody wants them provisioned any more: so whoever holds a revoked key gets nothing by asking.
     """
     given = batch.texts(session)
     bound = {"given": batch.dump(device_ids)}
-    # First of all, so that nobody issues another one to them before this is committed.
-    ended = update(device_table).where(device_table.c.device_id == given.c.value).values(certificate_not_after=None)
     imported = await _imported(session, device_ids)
+    # Before the certificates: whoever issues one to them just now holds these rows, and is waited for.
+    ended = update(device_table).where(device_table.c.device_id == given.c.value).values(certificate_not_after=None)
     await session.execute(ended, bound)
-    if imported:
-        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), imported)
+    await _take_in(session, imported)
     statement = (
         update(certificates)
         .where(certificates.c.device_id == given.c.value, batch.and_not_guessed(certificates.c.state.in_(_VALID)))
@@ -146,18 +146,9 @@ async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, 
         .returning(certificates.c.serial)
     )
     serials = sorted(await session.scalars(statement, bound))
-    unsent = (
-        update(operation_table)
-        .where(
-            operation_table.c.device_id == given.c.value,
-            batch.and_not_guessed(
-                operation_table.c.kind.in_(_KINDS),
-                operation_table.c.state == OperationState.QUEUED,
-            ),
-        )
-        .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
-    )
-    await session.execute(unsent, bound)
+    for kind in _KINDS:
+        await operations.cancel_open(session, device_ids, kind, now)
+    await session.execute(delete(provisionings).where(provisionings.c.device_id.in_(select(given.c.value))), bound)
     wake(session, "crl", "certificates")
     return serials
 
@@ -193,6 +184,11 @@ async def _imported(session: AsyncSession, device_ids: Sequence[str]) -> list[di
         for row in rows
         if (serial := plain_serial(row.certificate_serial))
     ]
+
+
+async def _take_in(session: AsyncSession, imported: Sequence[Mapping[str, Any]]) -> None:
+    if imported:
+        await session.execute(batch.insert(session, certificates).on_conflict_do_nothing(), imported)
 
 
 def plain_serial(written: str) -> str:
@@ -300,10 +296,10 @@ def _over(now: datetime) -> Select[str]:
 
 
 def _unanswered(now: datetime) -> Select[str]:
-    """Renewals that were sent, and whose time is over."""
+    """What was sent about certificates and not answered in its time."""
     return select(operation_table.c.id).where(
-        operation_table.c.kind == OperationKind.CERTIFICATE_RENEW,
-        operation_table.c.state == OperationState.SENT,
+        text("operations.state = 'sent'"),  # as the partial index has it
+        operation_table.c.kind.in_(_KINDS),
         operation_table.c.expires_at <= now,
     )
 
@@ -330,7 +326,7 @@ async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) ->
 
 
 async def close_unanswered(session: AsyncSession, now: datetime, limit: int) -> int:
-    """Close up to `limit` renewals that nobody answered in their time. A late answer still settles them."""
+    """Close up to `limit` operations that nobody answered in their time. A late answer still settles them."""
     found = list(await session.scalars(_unanswered(now).limit(limit)))
     await operations.close(session, found, OperationState.EXPIRED, now)
     return len(found)

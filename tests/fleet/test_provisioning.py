@@ -33,6 +33,8 @@ def _of(decision: Decision) -> str:
         (Asking(CSR, ACTIVE), "issue"),
         (Asking(CSR, ACTIVE, valid=1), "issue"),
         (Asking(CSR, ACTIVE, revoked=1), "refuse"),
+        (Asking(CSR, ACTIVE, revoked=1, renewing=True), "refuse"),
+        (Asking(CSR, ACTIVE, revoked=1, valid=1, renewing=True), "issue"),
         (Asking(CSR, ACTIVE, revoked=1, valid=1), "issue"),
         (Asking(CSR, ACTIVE, revoked=1, wanted=True), "issue"),
         (Asking(CSR, DeviceStatus.SUSPENDED, valid=1), "issue"),

@@ -274,3 +274,33 @@ async def test_old_requests_are_forgotten_and_those_that_wait_are_not(house: Hou
     await house.later(days=31)
     async with house.db.read() as session:
         assert [each.device_id for each in await session.scalars(select(CertificateRequest))] == ["dev-1"]
+
+
+async def test_one_question_has_one_certificate(house: House) -> None:
+    """Whoever knows an operation gets no second certificate by it with another key."""
+    await registered(house, "dev-1", status=DeviceStatus.ACTIVE)
+    async with house.db.begin() as session:
+        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+    for _ in range(2):
+        answer = {"csr_pem": Keyed("dev-1").csr(), "operation_id": asked["dev-1"]}
+        await house.hear("dev-1/certificate/csr", answer)
+        await house.later(seconds=1)
+    assert len(got(house, "dev-1")) == 1
+    assert "unasked_every" in await why_refused(house, "dev-1")
+
+
+async def test_a_revocation_takes_back_what_was_asked_and_wanted(house: House) -> None:
+    await registered(house, "dev-1", status=DeviceStatus.ACTIVE)
+    await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr()})
+    await house.settle()
+    async with house.db.begin() as session:
+        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        await certificate_requests.want(session, "dev-1", "olga", house.now)
+    await house.settle()
+    async with house.db.begin() as session:
+        await certificates.revoke(session, ["dev-1"], "key_compromise", house.now)
+    await house.later(seconds=1)
+    await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr(), "operation_id": asked["dev-1"]})
+    await house.settle()
+    assert len(got(house, "dev-1")) == 1
+    assert "revoked" in await why_refused(house, "dev-1")
