@@ -14,7 +14,7 @@ from jobs.spec import Dispatch, Run, job
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import CertificateIssued, CertificateRenew
-from storage import audit, certificates, devices
+from storage import audit, certificate_ends, certificates, devices
 from storage.db import CLOCK, AnyRow
 
 log = structlog.get_logger(__name__)
@@ -64,11 +64,11 @@ ISSUED = Dispatch(messages=_issued)
 async def follow_up(run: Run) -> datetime | None:
     """Revoke old certificates once the new ones have worked for a while; close renewals that nobody answered."""
     async with run.db.read() as session:
-        if not await certificates.anything_over(session, run.now):
-            return await certificates.next_revocation(session, run.now)
+        if not await certificate_ends.anything_over(session, run.now):
+            return await certificate_ends.next_revocation(session, run.now)
     async with run.db.begin(CLOCK) as session:
-        gone = await certificates.revoke_superseded(session, run.now, _BATCH)
-        silent = await certificates.close_unanswered(session, run.now, _BATCH)
+        gone = await certificate_ends.revoke_superseded(session, run.now, _BATCH)
+        silent = await certificate_ends.close_unanswered(session, run.now, _BATCH)
         if gone:
             serials = {row.serial: row.device_id for row in gone}
             await audit.add(session, run.now, MUSTER.id, "certificate.revoked", f"{len(gone)} superseded", serials)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -19,7 +19,7 @@ from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState, sources
 from fleet.settings import Settings
 from storage import batch, devices, ids, operations
-from storage.db import AnyRow, earliest, wake
+from storage.db import AnyRow, wake
 from storage.tables import Certificate, certificates, provisionings
 from storage.tables import devices as device_table
 from storage.tables import operations as operation_table
@@ -28,7 +28,8 @@ _NO_END = datetime(9999, 12, 31, tzinfo=UTC)  # RFC 5280, 4.1.2.5: a certificate
 _IN_USE = certificates.c.state == CertificateState.INSTALLED
 _VALID = (CertificateState.ISSUED, CertificateState.INSTALLED, CertificateState.SUPERSEDED)
 _RENEWABLE = (DeviceStatus.PROVISIONED, DeviceStatus.ACTIVE, DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED)
-_KINDS = (OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)
+KINDS = (OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)
+REVOKED: dict[str, Any] = {"state": CertificateState.REVOKED, "revoke_at": None}
 _OPEN_OPERATION = (OperationState.QUEUED, OperationState.SENT)
 
 
@@ -95,7 +96,7 @@ async def _settle(session: AsyncSession, device_ids: Sequence[str], now: datetim
         .where(
             operation_table.c.device_id == given.c.value,
             batch.and_not_guessed(
-                operation_table.c.kind.in_(_KINDS), operation_table.c.state.in_(sources(OperationState.DONE))
+                operation_table.c.kind.in_(KINDS), operation_table.c.state.in_(sources(OperationState.DONE))
             ),
         )
         .values(state=OperationState.DONE, settled_at=now, claimed_by=None, claimed_until=None)
@@ -142,18 +143,15 @@ async def revoke(session: AsyncSession, device_ids: Sequence[str], reason: str, 
     statement = (
         update(certificates)
         .where(certificates.c.device_id == given.c.value, batch.and_not_guessed(certificates.c.state.in_(_VALID)))
-        .values(**_REVOKED, revoked_at=now, reason=reason[:256])
+        .values(**REVOKED, revoked_at=now, reason=reason[:256])
         .returning(certificates.c.serial)
     )
     serials = sorted(await session.scalars(statement, bound))
-    for kind in _KINDS:
+    for kind in KINDS:
         await operations.cancel_open(session, device_ids, kind, now)
     await session.execute(delete(provisionings).where(provisionings.c.device_id.in_(select(given.c.value))), bound)
     wake(session, "crl", "certificates")
     return serials
-
-
-_REVOKED: dict[str, Any] = {"state": CertificateState.REVOKED, "revoke_at": None}
 
 
 async def _imported(session: AsyncSession, device_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -283,56 +281,3 @@ async def ask(
     ]
     await operations.add(session, rows)
     return made
-
-
-def _over(now: datetime) -> Select[str]:
-    """Superseded ones whose time is over and whose device was heard since."""
-    return (
-        select(certificates.c.serial)
-        .join(device_table, device_table.c.device_id == certificates.c.device_id)
-        .where(text("revoke_at IS NOT NULL"), certificates.c.revoke_at <= now)
-        .where(device_table.c.last_seen_at >= certificates.c.revoke_at)
-    )
-
-
-def _unanswered(now: datetime) -> Select[str]:
-    """What was sent about certificates and not answered in its time."""
-    return select(operation_table.c.id).where(
-        text("operations.state = 'sent'"),  # as the partial index has it
-        operation_table.c.kind.in_(_KINDS),
-        operation_table.c.expires_at <= now,
-    )
-
-
-async def anything_over(session: AsyncSession, now: datetime) -> bool:
-    """True if `revoke_superseded` or `close_unanswered` would find something: a look that takes no lock."""
-    either = or_(_over(now).exists(), _unanswered(now).exists())
-    return bool(await session.scalar(select(either)))
-
-
-async def revoke_superseded(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
-    """Revoke up to `limit` superseded ones whose time is over and whose device was heard since. Columns: all."""
-    due = _over(now).order_by(certificates.c.revoke_at).limit(limit).cte("due")
-    statement = (
-        update(certificates)
-        .where(certificates.c.serial == due.c.serial)
-        .values(**_REVOKED, revoked_at=now, reason="superseded")
-        .returning(certificates)
-    )
-    rows: Sequence[AnyRow] = (await session.execute(statement)).all()
-    if rows:
-        wake(session, "crl")
-    return rows
-
-
-async def close_unanswered(session: AsyncSession, now: datetime, limit: int) -> int:
-    """Close up to `limit` operations that nobody answered in their time. A late answer still settles them."""
-    found = list(await session.scalars(_unanswered(now).limit(limit)))
-    await operations.close(session, found, OperationState.EXPIRED, now)
-    return len(found)
-
-
-async def next_revocation(session: AsyncSession, now: datetime) -> datetime | None:
-    """When the next superseded one is due; those that wait for their device are looked at by the interval."""
-    waits = and_(text("revoke_at IS NOT NULL"), certificates.c.revoke_at > now)
-    return await earliest(session, select(func.min(certificates.c.revoke_at)).where(waits))

@@ -12,7 +12,7 @@ from fleet.certificate import CertificateState
 from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState
 from fleet.settings import Settings
-from storage import certificates, revocation_lists
+from storage import certificate_ends, certificates, revocation_lists
 from storage.db import Database
 from storage.tables import Certificate, Device, operations
 from tests import build
@@ -79,9 +79,9 @@ async def test_a_superseded_certificate_is_revoked_once_its_device_was_heard_aft
         (await session.get_one(Device, "dev-1")).last_seen_at = over
         (await session.get_one(Device, "dev-2")).last_seen_at = over - timedelta(seconds=1)
         await session.flush()
-        assert await certificates.next_revocation(session, now) == over
-        assert await certificates.revoke_superseded(session, over - timedelta(seconds=1), 10) == []
-        assert [row.serial for row in await certificates.revoke_superseded(session, over, 10)] == ["1a"]
+        assert await certificate_ends.next_revocation(session, now) == over
+        assert await certificate_ends.revoke_superseded(session, over - timedelta(seconds=1), 10) == []
+        assert [row.serial for row in await certificate_ends.revoke_superseded(session, over, 10)] == ["1a"]
         assert (await states(session))["2a"] == "superseded"
 
 
