@@ -57,8 +57,8 @@ async def of_devices(session: AsyncSession, device_ids: Sequence[str]) -> dict[s
     )
     subjects = (await session.execute(about.order_by(audit_subjects.c.entry_id), bound)).all()
     entries = await _entries(session, {row.entry_id for row in subjects})
-    for row in subjects:
-        lines[row.device_id].append(entries[row.entry_id])
+    for subject in subjects:
+        lines[subject.device_id].append(entries[subject.entry_id])
     return {device_id: _export(of_it) for device_id, of_it in lines.items()}
 
 
