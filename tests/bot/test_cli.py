@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -95,3 +96,23 @@ def test_doctor_names_every_part_that_is_away_and_ends_with_1(app_yaml: Path) ->
 
 def test_migrate_says_where_the_database_is(app_yaml: Path) -> None:
     assert "already" in muster(app_yaml, "migrate").output
+
+
+def test_the_audit_is_verified_against_a_head_and_exported(app_yaml: Path, tmp_path: Path) -> None:
+    assert refused_word(muster(app_yaml, "audit", "verify")) == "MUSTER_AUDIT_KEY"
+    settings = yaml.safe_load(app_yaml.read_text())
+    settings["audit"] = {"key": "k" * 32, "head_file": str(tmp_path / "heads.jsonl")}
+    app_yaml.write_text(yaml.safe_dump(settings))
+    assert muster(app_yaml, "import", str(written(tmp_path, "device_id", "dev-1"))).exit_code == 0
+    whole = muster(app_yaml, "audit", "verify")
+    assert (whole.exit_code, "The chain is whole" in whole.stdout) == (0, True)
+    assert "not sealed yet" in whole.stdout
+    cut = muster(app_yaml, "audit", "verify", "--head", f"7:{'ab' * 32}")
+    assert (cut.exit_code, "its tail was cut off" in cut.stdout) == (1, True)
+    lines = muster(app_yaml, "audit", "export", "--since", "2026-01-01").stdout.splitlines()
+    assert "devices.imported" in [json.loads(line)["action"] for line in lines]
+
+
+def refused_word(result: Result) -> str:
+    """The name in capitals that a refusal tells to set."""
+    return next(word.strip(":.") for word in str(result.exception).split() if word.startswith("MUSTER_"))
