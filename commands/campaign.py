@@ -94,7 +94,7 @@ async def _devices(db: Database, campaign_id: str) -> AsyncIterator[Sequence[Seq
 async def ask(call: Call, campaign: str) -> Message:
     """Ask for approval of a planned campaign, exactly as it was shown. What needs nobody's approval begins."""
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         if row.status is not CampaignStatus.PLANNED:
             raise Refused(f"Campaign {row.id[-6:]} is {row.status}: there is nothing to ask for. See /fleet bulk list.")
         if row.due_at and row.due_at <= call.now:
@@ -130,7 +130,7 @@ async def _plan(session: AsyncSession, row: Campaign) -> Plan:
 async def pause(call: Call, campaign: str, why: Rest | None = None) -> Message:
     """Send nothing more for now. What is under way finishes; what has not left yet is taken back."""
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         _refuse_unless(row, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING, what="paused")
         ends = call.now + call.settings.campaigns.pause_expires
         await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=why or "")
@@ -142,7 +142,7 @@ async def pause(call: Call, campaign: str, why: Rest | None = None) -> Message:
 async def resume(call: Call, campaign: str) -> Message:
     """Go on. If a gate had stopped it, what failed so far is accepted, and counted anew from here."""
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         await _resume(session, call, row)
         return await _changed(session, call, row, "resumed")
 
@@ -169,7 +169,7 @@ async def abort(call: Call, campaign: str, why: Rest | None = None) -> Message:
     A configuration that is at the broker for a device stays there: the device gets it when it connects.
     """
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         by, now = call.person.id, call.now
         if row.status is CampaignStatus.PLANNED:
             await campaigns.move(session, row, CampaignStatus.EXPIRED, by, now, ended_at=now, why=why or "")
@@ -191,7 +191,7 @@ async def abort(call: Call, campaign: str, why: Rest | None = None) -> Message:
 async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
     """Try the devices again that failed, or those of them that a selector means. Nothing else is done again."""
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         _refuse_unless(row, *RETRIABLE, what="retried")
         condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
         again = await campaign_devices.retry(session, row, condition)
@@ -212,7 +212,7 @@ async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
 async def exclude(call: Call, campaign: str, which: Selector, *, go_on: bool = False) -> Message:
     """Leave out devices that have not had their turn; --go-on resumes a paused campaign without them."""
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         if row.status is CampaignStatus.WAITING:
             raise Refused("It waits for approval exactly as it is. Take the request back first, and plan it anew.")
         if row.ended_at is not None or row.status is CampaignStatus.STOPPING:
@@ -260,7 +260,7 @@ async def rehearse(
         rejecting=rejecting,
     )
     async with call.db.begin() as session:
-        row = await campaigns.get(session, campaign)
+        row = await campaigns.get(session, campaign, lock=True)
         if row.kind not in PLAYABLE:
             kinds = ", ".join(PLAYABLE)
             raise Refused(f"Only campaigns of the kinds {kinds} can be rehearsed, and this one is {row.kind}.")
@@ -301,7 +301,7 @@ async def _pause_all(session: AsyncSession, call: Call, why: str) -> list[Campai
     for each in await campaigns.open_ones(session):
         if CampaignStatus.PAUSED not in MOVES[each.status]:
             continue
-        row = await campaigns.get(session, each.id)
+        row = await campaigns.get(session, each.id, lock=True)
         ends = call.now + call.settings.campaigns.pause_expires
         reason = f"Everything was stopped. {why}".strip()
         await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=reason)

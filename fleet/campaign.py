@@ -297,7 +297,11 @@ def tripped(row: Campaign, counts: Counts, rollout: Rollout) -> str | None:
 
 
 class Candidate(Protocol):
-    """A planned device, with what the registry says of it now (None where it is gone)."""
+    """A planned device, with what the registry says of it now (None where it is gone).
+
+    `unfit`: why it is left out, such as that it has it already; empty if it is not. `elsewhere`: another campaign that
+    is ahead with it.
+    """
 
     @property
     def status(self) -> DeviceStatus | None: ...
@@ -308,7 +312,7 @@ class Candidate(Protocol):
     @property
     def tries(self) -> int: ...
     @property
-    def has_it(self) -> int: ...
+    def unfit(self) -> str: ...
     @property
     def elsewhere(self) -> str | None: ...
 
@@ -327,8 +331,8 @@ def turn(kind: CampaignKind, device: Candidate, online: bool, rollout: Rollout) 
         return Settle(TargetState.REMOVED if gone else TargetState.SKIPPED, f"its state is {device.status}")
     if device.site_now != device.site:
         return Settle(TargetState.SKIPPED, f"moved to {device.site_now or 'no site'}")
-    if device.has_it:
-        return Settle(TargetState.SKIPPED, "has it already")
+    if device.unfit:
+        return Settle(TargetState.SKIPPED, device.unfit)
     if device.elsewhere:
         return Settle(TargetState.SKIPPED, f"in campaign {device.elsewhere}")
     if device.tries > rollout.retries + _UNSENT_MOST:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import ApprovalState
@@ -58,7 +59,7 @@ async def advance(run: Run) -> datetime | None:
             async with run.db.begin(CLOCK) as session:
                 row = await campaigns.take(session, each.id)
                 looks.append(await _look(run, session, row) if row and row.ended_at is None else None)
-        except Refused as moved:  # by a person, in this very moment; the others go on
+        except (Refused, IntegrityError) as moved:  # by a person or a replica, in this very moment; the others go on
             log.info("a campaign is looked at again later", campaign=each.id, why=str(moved))
     return min((look for look in looks if look), default=None)
 
@@ -176,7 +177,7 @@ async def _overdue(run: Run, session: AsyncSession, row: Campaign) -> int:
 
 async def start(run: Run, session: AsyncSession, approval: Approval) -> None:
     """The approval of a campaign is complete: it begins, if its targets are those that were approved."""
-    row = await campaigns.get(session, str(approval.params["campaign"]))
+    row = await campaigns.get(session, str(approval.params["campaign"]), lock=True)
     if await campaign_plan.digest(session, row.id) != approval.targets_sha256:
         raise Refused(f"The devices of campaign {row.id[-6:]} are not those that were approved. Plan it anew.")
     begins = max(row.start_at or run.now, run.now)

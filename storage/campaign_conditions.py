@@ -47,6 +47,9 @@ class Conditions:
     needs_device: bool = True
 
 
+HAS_IT = "has it already"
+"""The reason for which a device that has what the campaign brings is left out."""
+
 ANSWERED = operations.c.state == OperationState.DONE
 REBOOTED = devices.c.boot_id != campaign_devices.c.boot_id
 """It reports another boot than the one that was known when it was sent to."""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, CampaignStatus, Counts, TargetState
 from fleet.operation import OperationState
 from storage import batch, operations
-from storage.campaign_conditions import BY_KIND
+from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow, earliest, wake
 from storage.tables import Campaign, campaign_devices, campaigns, devices
 from storage.tables import operations as operation_rows
@@ -58,8 +58,9 @@ async def next_ones(session: AsyncSession, row: Campaign, shut: Collection[str],
     """The next planned devices of the waves begun, in their order, without those of the sites that are `shut`.
 
     Columns: device_id, site (as frozen), tries; and of the registry now, None where it is gone: status, site_now,
-    last_seen_at, has_it, elsewhere (another campaign that is ahead with it).
+    last_seen_at, unfit (why it is left out, or empty), elsewhere (another campaign that is ahead with it).
     """
+    conditions = BY_KIND[row.kind]
     other, theirs = campaign_devices.alias("other"), campaigns.alias("theirs")
     ahead = or_(text(f"other.{UNDER_WAY}"), other.c.campaign_id < row.id)
     elsewhere = (
@@ -77,7 +78,7 @@ async def next_ones(session: AsyncSession, row: Campaign, shut: Collection[str],
             devices.c.status,
             devices.c.site.label("site_now"),
             devices.c.last_seen_at,
-            case((BY_KIND[row.kind].already(row.params), 1), else_=0).label("has_it"),
+            case((conditions.already(row.params), HAS_IT), *conditions.unfit(row.params), else_="").label("unfit"),
             elsewhere.label("elsewhere"),
         )
         .outerjoin(devices, devices.c.device_id == _target.device_id)
@@ -181,7 +182,7 @@ async def plan_again(session: AsyncSession, row: Campaign, device_ids: Sequence[
     statement = (
         update(campaign_devices)
         .where(_of(row, given.c.value))
-        .values(state=TargetState.PLANNED, due_at=None)
+        .values(state=TargetState.PLANNED, due_at=None, settled_at=now)
         .returning(_target.operation_id)
     )
     asked = [each for each in await session.scalars(statement, {"given": batch.dump(device_ids)}) if each]
@@ -225,11 +226,12 @@ async def follow(session: AsyncSession, row: Campaign, now: datetime, verify_wit
     moved = await _succeed(session, row, _IS_UNDER_WAY, now)
     moved += await _move(session, row, _IS_UNDER_WAY, operation_rows.c.state == OperationState.REJECTED, _refused(now))
     moved += await _gone(session, row, _IS_UNDER_WAY, now)
-    unsent = or_(
-        operation_rows.c.state == OperationState.CANCELLED,
-        and_(operation_rows.c.state == OperationState.EXPIRED, operation_rows.c.sent_at.is_(None)),
-    )
-    moved += await _move(session, row, _IS_UNDER_WAY, unsent, {"state": TargetState.PLANNED, "due_at": None})
+    # It may have left without our knowing: `settled_at` keeps the lane of its site until the stagger is over.
+    again = {"state": TargetState.PLANNED, "due_at": None, "settled_at": now}
+    called_off = operation_rows.c.state == OperationState.CANCELLED
+    moved += await _move(session, row, _IS_UNDER_WAY, called_off, again)
+    never_sent = and_(operation_rows.c.state == OperationState.EXPIRED, operation_rows.c.sent_at.is_(None))
+    moved += await _move(session, row, _IS_UNDER_WAY, never_sent, {**again, "tries": _target.tries - 1})
     answered = and_(operation_rows.c.state == OperationState.DONE, _target.state != TargetState.VERIFYING)
     proves = {"state": TargetState.VERIFYING, "due_at": now + verify_within}
     return moved + await _move(session, row, _IS_UNDER_WAY, answered, proves)
@@ -395,7 +397,7 @@ async def withdraw(session: AsyncSession, row: Campaign, now: datetime) -> int:
     statement = (
         update(campaign_devices)
         .where(_of(row, given.c.value), _IS_UNDER_WAY)
-        .values(state=TargetState.PLANNED, due_at=None, tries=_target.tries - 1)
+        .values(state=TargetState.PLANNED, due_at=None, settled_at=now, tries=_target.tries - 1)
     )
     await session.execute(statement, {"given": batch.dump(device_ids)})
     return len(device_ids)

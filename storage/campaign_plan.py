@@ -16,11 +16,11 @@ from fleet.rollout import share, waves
 from fleet.selector import Selector, parse
 from storage import campaigns as rows_of
 from storage import selection
-from storage.campaign_conditions import BY_KIND
+from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow
 from storage.tables import Campaign, campaign_devices, campaigns, devices
 
-HAS_IT, ELSEWHERE, ILLEGAL = "has it already", "in campaign ", "its state is "
+ELSEWHERE, ILLEGAL = "in campaign ", "its state is "
 """How the reasons begin for which a device is left out."""
 
 

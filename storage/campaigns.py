@@ -34,15 +34,18 @@ async def add(session: AsyncSession, row: Mapping[str, Any]) -> None:
     wake(session, "campaigns")
 
 
-async def get(session: AsyncSession, name: str) -> Campaign:
-    """One campaign by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so."""
-    if found := await session.get(Campaign, name):
+async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Campaign:
+    """One campaign by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so.
+
+    With `lock` nobody else moves it until the transaction ends.
+    """
+    if found := await session.get(Campaign, name, with_for_update=lock):
         return found
     if len(name) >= 4:
         ending = select(Campaign).where(campaigns.c.id.endswith(name.upper(), autoescape=True)).limit(2)
         match (await session.scalars(ending)).all():
             case [only]:
-                return only
+                return only if not lock else await get(session, only.id, lock=True)
             case [_, _]:
                 raise BadInput(f"Several campaigns end in {name}. Write more of the id, from /fleet bulk list.")
     raise NotFound(f"There is no campaign called {name}. They are all in /fleet bulk list.")

@@ -177,3 +177,26 @@ async def runs_until_all_are_told(house: House, broker: Flaky, seed: int) -> Non
         if len({operation_id for *_, operation_id in broker.at}) == 9:
             return
     raise AssertionError(broker.at)
+
+
+async def test_a_broker_that_is_away_for_long_fails_no_device_and_the_stagger_holds_when_it_is_back(
+    house: House,
+) -> None:
+    """What expires without having left is planned again, however often; its site's lane stays taken meanwhile."""
+    ids = await a_fleet(house, 2, site="oslo")
+    planned = await bulk.restart(call(house), parse("all"))
+    await campaign.ask(call(house), named(planned))
+    house.publish.broken = True
+    for _ in range(8):
+        await house.later(minutes=2, seconds=31)
+        for each in ids:
+            await house.say(each, "2026.1.0")
+    assert set(await states(house, named(planned))) <= {"planned", "dispatched"}
+    house.publish.broken = False
+    left: list[datetime] = []
+    for _ in range(16):
+        before = len(house.publish.sent)
+        await house.later(seconds=5)
+        left += [house.now] * (len(house.publish.sent) - before)
+    assert len(left) == 2
+    assert left[1] - left[0] >= timedelta(seconds=30)
