@@ -91,3 +91,21 @@ async def test_a_message_that_cannot_be_sent_does_not_stop_the_others(broker: Ru
     assert [outcome.sent for outcome in outcomes] == [False, True]
     assert "cannot be sent" in outcomes[0].reason
     assert await Publisher(connection).publish_many([]) == []
+
+
+async def test_once_it_may_not_no_further_message_leaves(broker: RunningBroker) -> None:
+    """Asked before the first one, and again and again while they leave."""
+    asked = []
+
+    async def may() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    async with connected(broker.port, Taker(), publish_concurrency=10) as connection:
+        messages = [Outgoing(f"dev-{number}/config/desired", b"x") for number in range(200_000)]
+        outcomes = await Publisher(connection).publish_many(messages, may)
+        sent = [outcome.sent for outcome in outcomes]
+        assert 0 < sum(sent) < len(sent)
+        assert sent == sorted(sent, reverse=True)
+        assert "everything is stopped" in outcomes[-1].reason
+        assert not any(one.sent for one in await Publisher(connection).publish_many(messages[:3], may))

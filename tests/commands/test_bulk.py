@@ -1,0 +1,90 @@
+"""Planning a campaign: what the flags mean, what is refused, and what a plan can still become."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commands import bulk, campaign
+from fleet.errors import BadInput, Refused
+from fleet.selector import parse
+from fleet.settings import Settings
+from storage import campaigns
+from storage.db import Database
+from storage.tables import devices
+from tests.build import NEW, OLD
+from tests.conftest import settings_for
+from tests.jobs.test_campaigns import Campaigns, a_fleet, all_online, begun, call, named, row_of, states
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return settings_for(approvals={"policies": [{"operation": "*", "approvals": 0}]}, campaigns={"canary": "2"})
+
+
+@pytest.fixture
+def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
+    return Campaigns(db, settings, now)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"wave": "some"}, "--wave needs a number of devices or a percentage"),
+        ({"max_failed": "5"}, "--max-failed needs a percentage"),
+        ({"window": "at night"}, "A window is written like 22:00-05:00"),
+        ({"canary": "colour:red"}, "colour"),
+        ({"concurrency": 0}, "--concurrency needs a number of devices"),
+        ({"at": datetime.fromisoformat("2026-03-19T14:00:00Z")}, "has passed. Leave it out to begin at once."),
+    ],
+)
+async def test_a_flag_that_cannot_be_meant_is_refused_by_name(
+    house: Campaigns, flags: dict[str, Any], words: str
+) -> None:
+    await a_fleet(house, 2)
+    with pytest.raises(BadInput, match=words):
+        await bulk.config(call(house), NEW, parse("all"), **flags)
+
+
+async def test_a_plan_without_devices_is_refused_with_the_reason(house: Campaigns) -> None:
+    await a_fleet(house, 3, reported_config_version=NEW, target_config_version=NEW)
+    with pytest.raises(Refused, match="None of the devices that match all can take part: 3 × has it already"):
+        await bulk.config(call(house), NEW, parse("all"))
+    with pytest.raises(Refused, match="No device matches site:rome"):
+        await bulk.config(call(house), NEW, parse("site:rome"))
+
+
+async def test_the_rollout_is_that_of_the_settings_changed_by_the_flags(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    plan = await bulk.restart(call(house), parse("all"), canary="none", max_failed="10%", window="22:00-05:00")
+    rollout = campaigns.rollout_of(await row_of(house, named(plan)))
+    assert (rollout.canary, rollout.max_failed, rollout.window) == ("", 0.1, "22:00-05:00")
+    assert (rollout.stagger, rollout.retries, rollout.wave) == (timedelta(seconds=30), 0, "20%")
+
+
+async def test_what_is_excluded_from_a_plan_is_not_approved_with_it(house: Campaigns) -> None:
+    await a_fleet(house, 4)
+    plan = await bulk.config(call(house), NEW, parse("all"))
+    before = await row_of(house, named(plan))
+    await campaign.exclude(call(house), named(plan), parse("dev-00"))
+    after = await row_of(house, named(plan))
+    assert (before.targets, after.targets) == (4, 3)
+    assert before.targets_sha256 != after.targets_sha256
+    await campaign.ask(call(house), named(plan))
+    await house.settle()
+    assert await states(house, named(plan)) == {"skipped": 1, "dispatched": 1, "planned": 2}
+    with pytest.raises(Refused, match="is running: there is nothing to ask for"):
+        await campaign.ask(call(house), named(plan))
+
+
+async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    first = await begun(house, "site:bergen")
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(site="bergen", target_config_version=OLD))
+    await all_online(house)
+    plan = await campaign.top_up(call(house), first)
+    assert (plan.data["title"], plan.data["targets"]) == (f"Configuration {NEW} (top-up)", 1)
+    assert (await row_of(house, named(plan))).parent_id == first
