@@ -130,7 +130,10 @@ def _slots(run: Run, row: Campaign, rollout: Rollout, most: int) -> int:
 
 
 def _pace_opens(run: Run, row: Campaign, rollout: Rollout) -> datetime | None:
-    return max(run.now, (row.paced_until or run.now) - _PACED_AHEAD / 2) if rollout.per_minute else None
+    """When there are free places again; not at once, or a campaign whose sites are all shut would never rest."""
+    if not rollout.per_minute:
+        return None
+    return max(run.now + timedelta(seconds=1), (row.paced_until or run.now) - _PACED_AHEAD / 2)
 
 
 async def _ask(run: Run, session: AsyncSession, row: Campaign, going: Sequence[AnyRow], sites: Sites) -> None:

@@ -22,6 +22,7 @@ from fleet.campaign import (
     Pause,
     Soak,
     StartWave,
+    Step,
     Stop,
     TargetState,
     Wait,
@@ -42,7 +43,8 @@ from storage.tables import Approval, Campaign
 log = structlog.get_logger(__name__)
 
 _BATCH = 1000
-_AT_WORK = (CampaignStatus.RUNNING, CampaignStatus.SOAKING, CampaignStatus.PAUSED, CampaignStatus.STOPPING)
+_SENDING = (CampaignStatus.RUNNING, CampaignStatus.SOAKING)
+_AT_WORK = (*_SENDING, CampaignStatus.PAUSED, CampaignStatus.STOPPING)
 
 
 @job("campaigns", every=timedelta(seconds=15), woken_by=("campaigns", "approvals"))
@@ -68,35 +70,38 @@ async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | No
     """One step of one campaign. Returns when to look again if nothing happens before."""
     if row.status is CampaignStatus.WAITING:
         return await _asked_for(run, session, row)
-    rollout, stopped = campaigns.rollout_of(row), await fences.standing(session)
-    moved = 0
-    if row.status in _AT_WORK:
-        moved = await campaign_devices.follow(session, row, run.now, rollout.verify_within)
-        if not stopped:
-            moved += await _overdue(run, session, row)
-        if row.status in (CampaignStatus.RUNNING, CampaignStatus.SOAKING) and (row.tail_at or run.now) <= run.now:
-            moved += await campaign_devices.look_at_parked(session, row, run.now)
-            await campaigns.change(session, row, tail_at=run.now + run.settings.campaigns.look_every)
+    stopped = await fences.standing(session) is not None
+    moved = await _outcomes(run, session, row, stopped) if row.status in _AT_WORK else 0
     counts = await campaign_devices.counts(session, row)
     freezes = [(each.since, each.until) for each in run.settings.campaigns.freezes]
-    step = next_step(row, counts, run.now, rollout, frozen_until(freezes, run.now))
+    step = next_step(row, counts, run.now, campaigns.rollout_of(row), frozen_until(freezes, run.now))
     if stopped and isinstance(step, Dispatch | StartWave):
         step = Wait()
     if isinstance(step, Dispatch):
         turns = await campaign_turns.take(run, session, row, step.devices)
         moved += turns.moved
-        look: datetime | None = run.now if turns.moved else turns.again_at
+        look = run.now if turns.moved else turns.again_at
     else:
         look = await _do(run, session, row, step)
-        moved += not isinstance(step, Wait)
     at_once = not isinstance(step, Dispatch | Wait)
     told = await campaign_news.tell(session, row, run.now, run.settings, changed=bool(moved), at_once=at_once)
-    devices_due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not stopped else None
-    tail = row.tail_at if counts.parked and row.status in (CampaignStatus.RUNNING, CampaignStatus.SOAKING) else None
-    return min((each for each in (look, told, devices_due, tail) if each), default=None)
+    due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not stopped else None
+    tail = row.tail_at if counts.parked and row.status in _SENDING else None
+    return min((each for each in (look, told, due, tail) if each), default=None)
 
 
-async def _do(run: Run, session: AsyncSession, row: Campaign, step: object) -> datetime | None:
+async def _outcomes(run: Run, session: AsyncSession, row: Campaign, stopped: bool) -> int:
+    """What came of its devices since the last look. While everything is stopped, nobody's time runs out."""
+    moved = await campaign_devices.follow(session, row, run.now, campaigns.rollout_of(row).verify_within)
+    if not stopped:
+        moved += await _overdue(run, session, row)
+    if row.status in _SENDING and (row.tail_at or run.now) <= run.now:
+        moved += await campaign_devices.look_at_parked(session, row, run.now)
+        await campaigns.change(session, row, tail_at=run.now + run.settings.campaigns.look_every)
+    return moved
+
+
+async def _do(run: Run, session: AsyncSession, row: Campaign, step: Step) -> datetime | None:
     """Write a step, but for sending. Returns when to look again: at once after a change."""
     by, now, policy = MUSTER.id, run.now, run.settings.campaigns
     match step:
