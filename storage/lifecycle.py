@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+import structlog
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +31,7 @@ from storage import (
     batch,
     billing,
     certificates,
+    configs,
     decommissions,
     drift,
     events,
@@ -41,6 +43,8 @@ from storage import (
 from storage.columns import iso
 from storage.db import AnyRow
 from storage.tables import devices, transitions
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,10 @@ async def _exported(session: AsyncSession, change: Change) -> list[AnyRow]:
 
 async def _push_first_config(session: AsyncSession, change: Change) -> None:
     """The first configuration, where the device has no target yet; the sweep pushes it."""
-    if version := change.settings.provisioning.config_version:
+    version = change.settings.provisioning.config_version
+    if version and not await configs.known(session, [version]):
+        log.error("devices get no first configuration: provisioning.config_version is not registered", version=version)
+    elif version:
         given = batch.texts(session)
         first = func.coalesce(devices.c.target_config_version, version)
         statement = (
@@ -247,7 +254,8 @@ async def _revoke(session: AsyncSession, change: Change) -> None:
 
 
 async def _archive(session: AsyncSession, change: Change) -> None:
-    """The data are kept in the archive from now on, for as long as the site's rules ask."""
+    """The export is certain; the data are kept in the archive from now on, for as long as the site's rules ask."""
+    await decommissions.done(session, change.device_ids, change.now)
     years_of = change.settings.lifecycle.retain_years_of
     until = {row.device_id: retain_until(change.now, years_of(row.site)) for row in change.rows}
     given = batch.rows(session, {"device_id": batch.TEXT, "until": batch.MOMENT})
@@ -264,8 +272,7 @@ async def _archive(session: AsyncSession, change: Change) -> None:
 
 
 async def _stop_watching(session: AsyncSession, change: Change) -> None:
-    """Out of the monitoring: nothing more is asked of the device, its drift case is closed, its alerts are over."""
-    await operations.cancel_for(session, change.device_ids, change.now)
+    """Out of the monitoring: the drift case is closed, the alerts are over, the default rules do not hold any more."""
     await drift.resolve(session, dict.fromkeys(change.device_ids, Resolution.NOT_DRIFTED), change.now)
     await alert_rules.disable_defaults(session, change.device_ids)
     edit_every = change.settings.alerts.edit_every
@@ -273,9 +280,13 @@ async def _stop_watching(session: AsyncSession, change: Change) -> None:
 
 
 async def _clear_retained(session: AsyncSession, change: Change) -> None:
-    """The broker forgets what it keeps for the device."""
-    await decommissions.done(session, change.device_ids, change.now)
-    clear = {"kind": OperationKind.CLEAR, "requested_by": change.by, "created_at": change.now, "due_at": change.now}
+    """Nothing more is asked of the devices, and the broker forgets what it keeps for them.
+
+    What another replica is sending in this moment must not come after the clearing: that waits for its claim.
+    """
+    claimed = await operations.cancel_for(session, change.device_ids, change.now)
+    due_at = max(claimed or change.now, change.now)
+    clear = {"kind": OperationKind.CLEAR, "requested_by": change.by, "created_at": change.now, "due_at": due_at}
     new = [
         {**clear, "id": ids.new("op", change.now), "device_id": each, "params": {"topic": topic}}
         for each in change.device_ids
@@ -299,7 +310,7 @@ ACTIONS: Mapping[tuple[DeviceStatus, DeviceStatus], tuple[Action, ...]] = Mappin
         (_S.ACTIVE, _S.SUSPENDED): (_stop_billing, _suppress_alerts),
         (_S.SUSPENDED, _S.ACTIVE): (_resume_billing, _resume_alerts),
         (_S.ACTIVE, _S.DECOMMISSIONED): (
-            *(_stop_billing, _revoke, _cancel_maintenance, _archive, _stop_watching, _clear_retained),
+            *(_stop_billing, _revoke, _cancel_maintenance, _archive, _clear_retained, _stop_watching),
         ),
     }
 )

@@ -203,8 +203,8 @@ async def close(session: AsyncSession, ids: Sequence[str], state: OperationState
     await session.execute(statement, {"given": batch.dump(ids)})
 
 
-async def cancel_for(session: AsyncSession, device_ids: Sequence[str], now: datetime) -> None:
-    """Nothing more is wanted of these devices."""
+async def cancel_for(session: AsyncSession, device_ids: Sequence[str], now: datetime) -> datetime | None:
+    """Nothing more is wanted of these devices. Returns until when one of these operations is claimed to be sent."""
     given = batch.texts(session)
     statement = (
         update(operations)
@@ -212,9 +212,11 @@ async def cancel_for(session: AsyncSession, device_ids: Sequence[str], now: date
             operations.c.device_id == given.c.value,
             batch.and_not_guessed(operations.c.state.in_(sources(OperationState.CANCELLED))),
         )
-        .values(state=OperationState.CANCELLED, settled_at=now, claimed_by=None, claimed_until=None)
+        .values(state=OperationState.CANCELLED, settled_at=now)
+        .returning(operations.c.claimed_until)
     )
-    await session.execute(statement, {"given": batch.dump(device_ids)})
+    claimed = await session.scalars(statement, {"given": batch.dump(device_ids)})
+    return max((each for each in claimed if each is not None), default=None)
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

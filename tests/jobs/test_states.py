@@ -226,7 +226,7 @@ async def test_a_decommission_waits_for_the_telemetry_store_and_can_be_taken_bac
         await decommission(house, f"device decommission dev-{n} old")
     await decommission(house, "device decommission --without-export dev-3 the store was lost in the fire")
     assert [await status(house, f"dev-{n}") for n in (1, 2, 3)] == ["active", "active", "decommissioned"]
-    assert (await types(house, "status")).data["leaving"] == 2
+    assert (await types(house, "status")).data["waits"]["leaving"] == 2
     assert (await types(house, "device show dev-1")).data["leaving"]["why"] == "old"
     await types(house, "device keep dev-2 still needed")
     await done(house, "device maintain dev-1 --for 1h")

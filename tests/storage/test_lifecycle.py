@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import Table, event, select
 
 from fleet.lifecycle import MOVES, DeviceStatus
+from fleet.operation import OperationKind
 from fleet.settings import Settings
 from storage import billing, devices, lifecycle
+from storage import operations as queue
 from storage.db import AnyRow, Database
 from storage.lifecycle import ACTIONS, Moved
 from storage.tables import (
@@ -155,6 +157,30 @@ async def test_a_decommissioned_device_is_archived_unwatched_and_cleared(db: Dat
     assert {"table": "device_tags", "device_id": "dev-1", "name": "env", "value": "prod"} in lines
     told = [row.data for row in await rows(db, events) if row.type == "retention.changed"]
     assert told[0] == {"policy": "long_term_archive", "retain_until": "2033-03-19T14:30:00.000000+00:00"}
+
+
+async def test_what_another_replica_is_sending_leaves_before_the_topics_are_cleared(
+    db: Database, settings: Settings, now: datetime
+) -> None:
+    await build.fleet(db, now, [build.device("dev-1", now)])
+    push = {"id": "op-1", "kind": OperationKind.CONFIG, "device_id": "dev-1", "version": build.NEW}
+    until = now + timedelta(minutes=1)
+    async with db.begin() as session:
+        await queue.add(session, [{**push, "requested_by": "muster", "created_at": now, "due_at": now}])
+        assert len(await queue.claim(session, now, "muster-2", until, 10)) == 1
+    await move(db, ["dev-1"], S.DECOMMISSIONED, now, settings)
+    found = {(row.kind, row.state, row.due_at) for row in await rows(db, operations)}
+    assert found == {("config", "cancelled", now), ("clear", "queued", until)}
+
+
+async def test_a_provisioned_device_gets_its_first_configuration_if_there_is_one(db: Database, now: datetime) -> None:
+    bare = {"status": S.MANUFACTURED, "target_config_version": None}
+    await build.fleet(db, now, [build.device(f"dev-{n}", now, **bare) for n in (1, 2)])
+    for device, version, target in (("dev-1", build.NEW, build.NEW), ("dev-2", "2099.1", None)):
+        settings = settings_for(provisioning={"config_version": version})
+        assert (await move(db, [device], S.PROVISIONED, now, settings)).moved == [device]
+        async with db.read() as session:
+            assert (await devices.get(session, device)).target_config_version == target
 
 
 async def test_with_a_telemetry_store_a_decommission_waits_unless_somebody_answers_for_it(
