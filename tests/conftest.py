@@ -117,6 +117,10 @@ def postgres_registry(postgres_folder: Path) -> str:
     return postgres_url(postgres_folder, "muster")
 
 
+ON_SQLITE = pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
+"""For a story whose statements others run on both databases."""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def registry_url(request: pytest.FixtureRequest) -> str:
     """A fresh registry on each database in turn."""

@@ -10,7 +10,7 @@ from storage import devices
 from storage.db import Database
 from storage.tables import saved_groups
 from tests import build
-from tests.conftest import NOW, settings_for
+from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
 from tests.typed import refused, types
 
@@ -45,6 +45,7 @@ async def test_a_saved_group_is_whoever_matches_now_and_a_list_is_whoever_was_pu
     assert await meant(house, "group:both site:oslo") == "dev-1 dev-2 dev-3 dev-5"
 
 
+@ON_SQLITE
 async def test_a_group_cannot_contain_itself_by_any_way_round(house: House) -> None:
     await types(house, "group save a group:b")  # b may come later: it is empty until then
     await types(house, "group save b -group:c")
@@ -62,6 +63,7 @@ async def test_groups_that_two_people_saved_in_a_loop_still_mean_something(house
     assert await meant(house, "group:a") == ""
 
 
+@ON_SQLITE
 async def test_groups_are_nested_five_deep_at_most(house: House) -> None:
     for depth in range(1, 5):
         await types(house, f"group save g{depth + 1} group:g{depth}")
@@ -71,6 +73,7 @@ async def test_groups_are_nested_five_deep_at_most(house: House) -> None:
     assert "g5 > g4 > g3 > g2 > g1 > g0" in await refused(house, "group save g1 group:g0")
 
 
+@ON_SQLITE
 async def test_a_name_is_either_a_list_or_a_selector(house: House) -> None:
     await types(house, "group add few dev-1")
     await types(house, "group save north site:oslo")
@@ -82,6 +85,7 @@ async def test_a_name_is_either_a_list_or_a_selector(house: House) -> None:
     assert "Did you mean north?" in await refused(house, "group show nort")
 
 
+@ON_SQLITE
 async def test_a_group_that_is_used_is_not_deleted(house: House) -> None:
     await types(house, "group add few dev-1")
     await types(house, "dashboard add wall https://example.com/d/1 site:oslo group:few")

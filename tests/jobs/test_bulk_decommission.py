@@ -22,7 +22,7 @@ from storage import alert_rules, certificates
 from storage.db import AnyRow, Database
 from storage.tables import AlertRule, decommissions
 from tests import build
-from tests.conftest import NOW, settings_for
+from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
 from tests.typed import ANN, refused, types
 
@@ -81,6 +81,7 @@ async def test_devices_go_with_their_export_and_their_certificates_once_two_peop
     assert {each.topic for each in house.publish.sent if not each.payload} >= {"dev-2/config/desired"}
 
 
+@ON_SQLITE
 async def test_without_a_word_about_rules_a_device_that_one_names_stays(house: House) -> None:
     planned = await types(house, "bulk decommission all")
     left_out = dict(planned.data["skipped"])
@@ -90,6 +91,7 @@ async def test_without_a_word_about_rules_a_device_that_one_names_stays(house: H
     assert "opposite things" in both
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("flag", "after"), [("--leave-rules", "dev-1 dev-9"), ("--remove-rules", "id:dev-9")])
 async def test_rules_are_left_or_freed_as_was_said(house: House, flag: str, after: str) -> None:
     campaign_id = await gone(house, f"bulk decommission {flag} dev-1", 1)
@@ -98,6 +100,7 @@ async def test_rules_are_left_or_freed_as_was_said(house: House, flag: str, afte
         assert (await alert_rules.get(session, "watch")).selector == after
 
 
+@ON_SQLITE
 async def test_a_checklist_is_a_file_with_every_device(house: House) -> None:
     campaign_id = await gone(house, "bulk decommission dev-3 dev-4", 2)
     call = Call(ANN, "C0FLEETOPS", house.now, house.db, house.settings)
@@ -127,6 +130,7 @@ async def test_the_archive_is_a_file_for_each_device_and_a_manifest_that_they_ma
         await archiving.write(house.db, tmp_path, None, lambda *_: None)
 
 
+@ON_SQLITE
 async def test_a_rejection_leaves_every_device_as_it_is(house: House) -> None:
     planned = await types(house, "bulk decommission dev-3")
     asked = await types(house, f"bulk ask {planned.data['campaign_id']}")

@@ -13,7 +13,7 @@ from storage import campaigns
 from storage.db import Database
 from storage.tables import Campaign, campaign_devices
 from tests import build
-from tests.conftest import NOW, settings_for
+from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
 from tests.typed import refused, types
 
@@ -81,6 +81,7 @@ async def test_the_canary_group_goes_first_and_only_a_new_boot_proves_the_versio
     assert "has it already" in await refused(house, "bulk firmware 2.0 all")
 
 
+@ON_SQLITE
 async def test_a_rollback_counts_even_after_the_success_and_stops_the_campaign_at_its_canaries(house: House) -> None:
     campaign_id = await begun(house)
     await runs(house, "dev-1", "dev-2")
@@ -114,6 +115,7 @@ async def test_an_abort_clears_what_is_retained_and_brings_updated_devices_back(
     assert await states(house, (await the_campaign(house, back[0])).id) == {"dev-1": ("succeeded", "")}
 
 
+@ON_SQLITE
 async def test_without_a_canary_among_the_devices_others_go_first_and_the_preview_says_so(house: House) -> None:
     preview = await types(house, "bulk firmware 2.0 dev-3 dev-4")
     assert "None of these devices is in group:canary: 5 others go first." in preview.data["notes"]

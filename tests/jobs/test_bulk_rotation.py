@@ -17,7 +17,7 @@ from storage import certificates as certificates_of
 from storage.db import AnyRow, Database
 from storage.tables import certificates, operations
 from tests import build
-from tests.conftest import NOW, settings_for
+from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
 from tests.typed import types
 
@@ -101,6 +101,7 @@ async def test_ten_thousand_devices_are_rotated_in_order_by_quota_and_pace(sqlit
     assert all(moment < not_after[each] for each, moment in at.items())  # nobody expired before their turn
 
 
+@ON_SQLITE
 async def test_the_preview_says_who_would_be_too_late_and_over_how_many_days_nobody_would(db: Database) -> None:
     house = await a_house(db, [timedelta(days=n / 4 + 1.5) for n in range(20)])  # four a day end
     preview = await types(house, "bulk rotate-certs all --over 10d")

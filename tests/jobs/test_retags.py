@@ -14,7 +14,7 @@ from storage import devices
 from storage.db import Database
 from storage.tables import AuditEntry
 from tests import build
-from tests.conftest import NOW, settings_for
+from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
 from tests.typed import refused, types
 
@@ -113,6 +113,7 @@ async def test_an_undo_gives_back_the_old_name_to_those_that_were_renamed_only(h
     assert "was undone already" in await refused(house, report.buttons[0].run)
 
 
+@ON_SQLITE
 async def test_a_value_is_renamed_alone(house: House) -> None:
     report = await renamed(house, "bulk retag env=prod env=production")
     assert await meant(house, "tag:env=production") == "dev-1"
@@ -125,6 +126,7 @@ async def test_a_value_is_renamed_alone(house: House) -> None:
     assert await meant(house, "tag:env=prod") == "dev-1"
 
 
+@ON_SQLITE
 async def test_what_changed_since_the_preview_is_not_done(house: House) -> None:
     preview = await types(house, "bulk retag env realm")
     async with house.db.begin() as session:
@@ -141,6 +143,7 @@ async def test_what_changed_since_the_preview_is_not_done(house: House) -> None:
     assert await meant(house, "tag:env") == "dev-1 dev-2 dev-9"
 
 
+@ON_SQLITE
 async def test_what_would_lose_a_value_or_change_nothing_is_refused(house: House) -> None:
     async with house.db.begin() as session:
         await devices.add(session, [], [{"device_id": "dev-1", "name": "realm", "value": "y"}])
@@ -149,6 +152,7 @@ async def test_what_would_lose_a_value_or_change_nothing_is_refused(house: House
     assert "Rename the value first" in await refused(house, "bulk retag env=prod stage=prod")
 
 
+@ON_SQLITE
 async def test_a_renaming_on_which_another_was_built_is_undone_after_it(house: House) -> None:
     first = await renamed(house, "bulk retag env stage")
     second = await renamed(house, "bulk retag stage ring")
