@@ -74,13 +74,18 @@ async def show_checklist(call: Call, campaign: str, *, csv: bool = False) -> Mes
             raise Refused(f"Campaign {row.id[-6:]} decommissions nothing. See it with /fleet bulk show {row.id[-6:]}.")
         rows = await checklist.page(session, row.id, "", _LISTED)
         total, done = await checklist.totals(session, row.id)
+        named = await rules_naming.named(session)
     name = f"checklist-{row.id[-6:]}-{call.now:%Y%m%d-%H%M}.csv"
     data = {"campaign_id": row.id, "title": row.title, "total": total, "done": done}
     return Message(
         template="bulk/checklist",
-        data={**data, "rows": [list(checklist.shown(each)) for each in rows], "titles": list(checklist.SHOWN)},
+        data={
+            **data,
+            "rows": [list(checklist.shown(each, named.get(each.device_id, ()))) for each in rows],
+            "titles": list(checklist.SHOWN),
+        },
         buttons=(Button(text="All as a file", run=f"bulk checklist {row.id} --csv"),) if total > _LISTED else (),
-        file=File(name, checklist.COLUMNS, _every(call.db, row.id)) if csv else None,
+        file=File(name, (*checklist.COLUMNS, "alert_rules"), _every(call.db, row.id)) if csv else None,
     )
 
 
@@ -89,7 +94,11 @@ async def _every(db: Database, campaign_id: str) -> AsyncIterator[Sequence[Seque
     while True:
         async with db.read() as session:
             rows = await checklist.page(session, campaign_id, after, _PAGE)
+            named = await rules_naming.named(session)
         if not rows:
             return
-        yield [[getattr(row, name) for name in checklist.COLUMNS] for row in rows]
+        yield [
+            [*(getattr(row, name) for name in checklist.COLUMNS), " ".join(named.get(row.device_id, ()))]
+            for row in rows
+        ]
         after = rows[-1].device_id

@@ -46,7 +46,7 @@ async def show(call: Call, device: str) -> Message:
             "reported_site": row.reported_site,
             "model": row.model,
             "firmware": row.firmware_version,
-            "updating": [updating.version, updating.step, updating.progress, updating.error] if updating else None,
+            "updating": [updating.version, updating.step, updating.progress] if updating else None,
             "target": row.target_config_version,
             "reported": row.reported_config_version,
             "drifted": row.target_config_version not in (None, row.reported_config_version),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.spec import Call, command
-from fleet.errors import NotFound, Refused
+from fleet.errors import Refused
 from fleet.group import checked_name
 from fleet.message import Button, Message
 from fleet.roles import Role
@@ -89,8 +89,6 @@ async def delete(call: Call, name: str) -> Message:
 
 
 def _group(name: str) -> Selector:
-    if not name:
-        raise NotFound("A group has a name. See what there is with /fleet group list.")
     return Selector((Match(Field.GROUP, (Value(name),)),))
 
 

@@ -17,7 +17,7 @@ COLUMNS = (
     *("device_id", "state", "why", "status", "export_state", "export_rows", "export_sha256", "export_ref"),
     *("valid_certificates", "revoked_certificates", "done_at"),
 )
-SHOWN = ("Device", "Export", "Lines", "SHA-256", "Device is", "Certificates", "Result")
+SHOWN = ("Device", "Export", "Lines", "SHA-256", "Rules", "Device is", "Certificates", "Result")
 
 _target = campaign_devices.c
 
@@ -70,8 +70,8 @@ async def totals(session: AsyncSession, campaign_id: str) -> tuple[int, int]:
     return total, done
 
 
-def shown(row: AnyRow) -> tuple[str | int | None, ...]:
-    """One row as people see it, in the order of SHOWN."""
+def shown(row: AnyRow, rules: Sequence[str]) -> tuple[str | int | None, ...]:
+    """One row as people see it, in the order of SHOWN. `rules`: the alert rules that name the device."""
     certificate = f"{row.revoked_certificates} revoked" if row.revoked_certificates else "none"
     if row.valid_certificates:
         certificate = f"{row.valid_certificates} valid"
@@ -80,6 +80,7 @@ def shown(row: AnyRow) -> tuple[str | int | None, ...]:
         row.export_state.value if row.export_state else "not begun",
         row.export_rows,
         (row.export_sha256 or "")[:12],
+        ", ".join(rules) or "none",
         row.status.value if row.status else "gone",
         certificate,
         row.why or row.state.value,

@@ -70,14 +70,15 @@ async def test_devices_go_with_their_export_and_their_certificates_once_two_peop
     campaign_id = await gone(house, "bulk decommission all", 3)
     found = await checklist(house, campaign_id)
     assert set(found) == {"dev-2", "dev-3", "dev-4"}
-    state, lines, digest, is_now, certificate, result = found["dev-2"]
+    state, lines, digest, rules, is_now, certificate, result = found["dev-2"]
     made = (await exports(house))["dev-2"]
-    assert (state, is_now, certificate, result) == ("verified", "decommissioned", "1 revoked", "succeeded")
+    assert (state, rules, is_now) == ("verified", "none", "decommissioned")
+    assert (certificate, result) == ("1 revoked", "succeeded")
     assert (lines, digest) == (made.export_rows, made.export_sha256[:12])
     kept = [json.loads(line) for line in made.export.splitlines()]
     assert {"table": "device_tags", "device_id": "dev-2", "name": "env", "value": "prod"} in kept
     assert {line["serial"] for line in kept if line["table"] == "certificates"} == {"ab12"}
-    assert found["dev-3"][4] == "none"
+    assert found["dev-3"][5] == "none"
     assert {each.topic for each in house.publish.sent if not each.payload} >= {"dev-2/config/desired"}
 
 
@@ -92,10 +93,12 @@ async def test_without_a_word_about_rules_a_device_that_one_names_stays(house: H
 
 
 @ON_SQLITE
-@pytest.mark.parametrize(("flag", "after"), [("--leave-rules", "dev-1 dev-9"), ("--remove-rules", "id:dev-9")])
-async def test_rules_are_left_or_freed_as_was_said(house: House, flag: str, after: str) -> None:
+@pytest.mark.parametrize(
+    ("flag", "after", "rules"), [("--leave-rules", "dev-1 dev-9", "watch"), ("--remove-rules", "id:dev-9", "none")]
+)
+async def test_rules_are_left_or_freed_as_was_said(house: House, flag: str, after: str, rules: str) -> None:
     campaign_id = await gone(house, f"bulk decommission {flag} dev-1", 1)
-    assert (await checklist(house, campaign_id))["dev-1"][3] == "decommissioned"
+    assert (await checklist(house, campaign_id))["dev-1"][3:5] == [rules, "decommissioned"]
     async with house.db.read() as session:
         assert (await alert_rules.get(session, "watch")).selector == after
 
