@@ -44,6 +44,11 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def rank(self) -> int:
+        """0 for info up to 2 for critical."""
+        return list(Severity).index(self)
+
 
 class AlertState(StrEnum):
     OPEN = "open"

@@ -12,7 +12,7 @@ from fleet.settings import QuietHours
 
 def posted_at(severity: Severity, now: datetime, hours: Sequence[QuietHours]) -> datetime:
     """When an alert of that severity may be posted: now, or the end of the quiet hours that hold it back."""
-    ends = [_end(each, now) for each in hours if list(Severity).index(severity) <= list(Severity).index(each.up_to)]
+    ends = [_end(each, now) for each in hours if severity.rank <= each.up_to.rank]
     return max([now, *(end for end in ends if end)])
 
 

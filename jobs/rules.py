@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement
 
 from fleet.alert import AlertKind
 from fleet.alert_rule import MEASURED, RuleKind
@@ -57,14 +56,14 @@ async def apply(run: Run) -> datetime | None:
 
 async def _silent(run: Run, rule: AlertRule, about: ColumnElement[bool]) -> bool:
     before = run.now - timedelta(seconds=rule.for_s)
-    from_the_start = rule.look_all_at is None or rule.look_all_at <= run.now
-    since = None if from_the_start else rule.looked_until
+    since, all_at = rule.looked_until, rule.look_all_at
+    if all_at is None or all_at <= run.now:
+        since, all_at = None, run.now + _LOOK_AT_ALL
     find = partial(causes.silent, rule_id=rule.id, about=about, before=before, since=since, limit=BATCH)
-    over = and_(alert_devices.of_rule(rule.id), causes.heard_again(about))
+    over = alert_devices.of_rule(rule.id) & causes.heard_again(about)
     found = await look(run, AlertKind.OFFLINE, over, find, partial(_offline, rule=rule))
-    if found or from_the_start:
+    if found or since is None:
         until = found[-1].silent_since if found else before
-        all_at = run.now + _LOOK_AT_ALL if from_the_start or rule.look_all_at is None else rule.look_all_at
         async with run.db.begin(CLOCK) as session:
             await alert_rules.looked(session, rule.id, until, all_at)
     return again(run, found) is not None
@@ -73,8 +72,8 @@ async def _silent(run: Run, rule: AlertRule, about: ColumnElement[bool]) -> bool
 async def _past(run: Run, rule: AlertRule, about: ColumnElement[bool]) -> bool:
     kind, before = rule.kind.alerts, run.now - timedelta(seconds=rule.for_s)
     find = partial(causes.past_threshold, rule_id=rule.id, kind=kind, about=about, before=before, limit=BATCH)
-    over = and_(alert_devices.of_rule(rule.id), causes.back_in_bounds(about))
-    found: Sequence[AnyRow] = await look(run, kind, over, find, partial(_measured, rule=rule))
+    over = alert_devices.of_rule(rule.id) & causes.back_in_bounds(about)
+    found = await look(run, kind, over, find, partial(_measured, rule=rule))
     return again(run, found) is not None
 
 

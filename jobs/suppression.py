@@ -33,8 +33,9 @@ async def summarise(run: Run) -> datetime | None:
     async with run.db.begin(CLOCK) as session:
         windows = await maintenance.to_summarise(session, _BATCH)
         await maintenance.summarised(session, [window.id for window in windows], run.now)
-        places = await alert_devices.suppressed(session, _BATCH)
-        await alert_devices.end_suppression(session, [place.id for place in places], run.now)
+        found = await alert_devices.suppressed(session, _BATCH)
+        ours = await alert_devices.end_suppression(session, [place.id for place in found], run.now)
+        places = [place for place in found if place.id in ours]
         if places:
             said = Message(template="alert/suppressed", data=_summary(places))
             key = f"suppressed:{ids.new('sp', run.now)}"
@@ -45,7 +46,7 @@ async def summarise(run: Run) -> datetime | None:
             wake(session, "alerts", "rules", "certificates", "cases", "new cases")  # what lasts is told now
     if places:
         log.info("suppressed alerts summarised", alerts=len(places))
-    return run.now if len(places) == _BATCH or len(windows) == _BATCH else None
+    return run.now if len(found) == _BATCH or len(windows) == _BATCH else None
 
 
 def _summary(places: Sequence[AnyRow]) -> dict[str, Any]:
@@ -53,12 +54,12 @@ def _summary(places: Sequence[AnyRow]) -> dict[str, Any]:
     for place in places:
         by_device[place.device_id].append(place)
     rows = [_device(device_id, its) for device_id, its in by_device.items()]
-    rows.sort(key=lambda row: (-row["lasting"], -_rank(Severity(row["worst"])), row["device_id"]))
+    rows.sort(key=lambda row: (-row["lasting"], -Severity(row["worst"]).rank, row["device_id"]))
     return {
         "devices": len(rows),
         "alerts": len(places),
         "lasting": sum(row["lasting"] for row in rows),
-        "worst": max((place.severity for place in places), key=_rank).value,
+        "worst": _worst(places),
         "since": iso(min(place.joined_at for place in places)),
         "rows": rows[:_LISTED],
     }
@@ -70,7 +71,7 @@ def _device(device_id: str, places: Sequence[AnyRow]) -> dict[str, Any]:
         "device_id": device_id,
         "alerts": len(places),
         "lasting": sum(place.left_at is None for place in places),
-        "worst": max((place.severity for place in places), key=_rank).value,
+        "worst": _worst(places),
         "what": [
             {"kind": kind.value.replace("_", " "), "line": place.line, "lasts": place.left_at is None}
             for kind, place in last_of_kind.items()
@@ -78,5 +79,6 @@ def _device(device_id: str, places: Sequence[AnyRow]) -> dict[str, Any]:
     }
 
 
-def _rank(severity: Severity) -> int:
-    return list(Severity).index(severity)
+def _worst(places: Sequence[AnyRow]) -> str:
+    worst: Severity = max((place.severity for place in places), key=lambda severity: severity.rank)
+    return worst.value

@@ -264,14 +264,17 @@ async def suppressed(session: AsyncSession, limit: int) -> Sequence[AnyRow]:
     return (await session.execute(statement)).all()
 
 
-async def end_suppression(session: AsyncSession, places: Sequence[str], now: datetime) -> None:
-    """People were told of these: a cause that lasts is found anew."""
+async def end_suppression(session: AsyncSession, places: Sequence[str], now: datetime) -> set[str]:
+    """People are told of these: a cause that lasts is found anew. Returns those that nobody else has told."""
     given = batch.texts(session)
     left_at = func.coalesce(alert_devices.c.left_at, batch.moment(now))
     statement = (
-        update(alert_devices).where(alert_devices.c.id == given.c.value).values(summarised_at=now, left_at=left_at)
+        update(alert_devices)
+        .where(alert_devices.c.id == given.c.value, batch.and_not_guessed(text(SUPPRESSED)))
+        .values(summarised_at=now, left_at=left_at)
+        .returning(alert_devices.c.id)
     )
-    await session.execute(statement, {"given": batch.dump(places)})
+    return set(await session.scalars(statement, {"given": batch.dump(places)}))
 
 
 def _left(now: datetime) -> Any:

@@ -41,7 +41,7 @@ from storage import (
     schedule,
 )
 from storage.columns import iso
-from storage.db import AnyRow
+from storage.db import AnyRow, wake
 from storage.tables import devices, transitions
 
 log = structlog.get_logger(__name__)
@@ -246,6 +246,7 @@ async def _suppress_alerts(session: AsyncSession, change: Change) -> None:
 
 
 async def _resume_alerts(session: AsyncSession, change: Change) -> None:
+    wake(session, "alerts")  # what was suppressed is summarised, and what lasts is told
     await _tell(session, change, EventType.ALERTS_RESUMED, {"state": change.to.value})
 
 
