@@ -13,7 +13,7 @@ from fleet.lifecycle import DeviceStatus
 from fleet.maintenance import WindowState
 from storage import batch, ids
 from storage.db import AnyRow, earliest, wake
-from storage.tables import OPEN_WINDOW, MaintenanceWindow, devices, maintenance_windows
+from storage.tables import OPEN_WINDOW, devices, maintenance_windows
 
 _OPEN = text(OPEN_WINDOW)  # as the partial indexes have it
 _DUE = text("due_at IS NOT NULL")
@@ -134,14 +134,3 @@ async def summarised(session: AsyncSession, window_ids: Sequence[str], now: date
     """People were told what these windows kept from them."""
     statement = update(maintenance_windows).where(maintenance_windows.c.id.in_(window_ids))
     await session.execute(statement.values(summarised_at=now))
-
-
-async def history(session: AsyncSession, device_id: str, limit: int) -> Sequence[MaintenanceWindow]:
-    """The windows of a device, the newest first: its maintenance record."""
-    statement = (
-        select(MaintenanceWindow)
-        .where(maintenance_windows.c.device_id == device_id)
-        .order_by(maintenance_windows.c.starts_at.desc())
-        .limit(limit)
-    )
-    return (await session.scalars(statement)).all()
