@@ -27,9 +27,7 @@ def run(size: Size) -> Result:
     with broker.running() as server:
         _pings(server, size, result)
         with registry.sqlite(size.pinged) as path:
-            asyncio.run(_many(server, path, size, result))
-        with registry.sqlite(size.logs) as path:
-            asyncio.run(_logs(server, path, size, result))
+            asyncio.run(_in_the_app(server, path, size, result))
     result.notes.append(f"{server.name}; SQLite, synchronous=full.")
     return result
 
@@ -58,18 +56,23 @@ def _pings(server: broker.Running, size: Size, result: Result) -> None:
     )
 
 
-async def _many(server: broker.Running, path: Path, size: Size, result: Result) -> None:
-    at = {"host": server.host, "port": server.port}
+async def _in_the_app(server: broker.Running, path: Path, size: Size, result: Result) -> None:
+    """A real `muster run`, typed to in the stand-in workspace."""
     async with Workspace.start(limits=RateLimits(enabled=False)) as workspace:
-        async with bot_process.running(server, path, workspace):
-            with Child("bench.answerer", side="simulator", count=size.pinged, **at) as devices:
-                await asyncio.to_thread(devices.hear)
-                began = time.perf_counter()
-                await _type(workspace, "diag ping all")
-                counted = await _until(path, size.pinged)
-                took = counted - began
-                report = await workspace.wait_for_message(FLEET_OPS, contains=" answered when asked", timeout=_PATIENCE)
-                reported = time.perf_counter() - began
+        async with bot_process.running(server, path, workspace) as pid:
+            await _many(server, path, workspace, size, result)
+            await _logs(server, path, workspace, size, result, pid)
+
+
+async def _many(server: broker.Running, path: Path, workspace: Workspace, size: Size, result: Result) -> None:
+    at = {"host": server.host, "port": server.port}
+    with Child("bench.answerer", side="simulator", count=size.pinged, **at) as devices:
+        await asyncio.to_thread(devices.hear)
+        began = time.perf_counter()
+        await _type(workspace, "diag ping all")
+        took = await _until(path, "ping", size.pinged) - began
+        report = await workspace.wait_for_message(FLEET_OPS, contains=" answered when asked", timeout=_PATIENCE)
+        reported = time.perf_counter() - began
     if f"{size.pinged:,} of {size.pinged:,} devices" not in report.words:
         raise RuntimeError(f"the report does not count everybody: {report.words}")
     result.below(f"{size.pinged:,} devices pinged by selector, every answer counted", "s", [took], _COUNTED)
@@ -77,23 +80,18 @@ async def _many(server: broker.Running, path: Path, size: Size, result: Result) 
     result.notes.append(f"{size.pinged:,} devices of the sandbox's simulator beside a real `muster run`.")
 
 
-async def _logs(server: broker.Running, path: Path, size: Size, result: Result) -> None:
-    at = {"host": server.host, "port": server.port}
-    async with Workspace.start(limits=RateLimits(enabled=False)) as workspace:
-        async with bot_process.running(server, path, workspace) as pid:
-            with Child("bench.answerer", side="echo", **at) as devices:
-                await asyncio.to_thread(devices.hear)
-                before, began = bot_process.peak_memory(pid), time.perf_counter()
-                await asyncio.gather(
-                    *(_type(workspace, f"diag logs {device_id(number)} --lines 600") for number in range(size.logs))
-                )
-                took = await _until(path, size.logs) - began
-                grown = bot_process.peak_memory(pid) - before
-    wrong = _wrong(path)
-    if wrong:
+async def _logs(server: broker.Running, path: Path, workspace: Workspace, size: Size, result: Result, pid: int) -> None:
+    with Child("bench.answerer", side="echo", host=server.host, port=server.port) as devices:
+        await asyncio.to_thread(devices.hear)
+        before, began = bot_process.peak_memory(pid), time.perf_counter()
+        lines = [f"diag logs {device_id(number)} --lines 600" for number in range(size.logs)]
+        await asyncio.gather(*(_type(workspace, line) for line in lines))
+        took = await _until(path, "logs", size.logs) - began
+        grown = bot_process.peak_memory(pid) - before
+    if wrong := _wrong(path):
         raise RuntimeError(f"{wrong} logs are not what was sent")
     result.told(f"{size.logs:,} logs of three chunks asked for at once, all put together", "s", [took])
-    result.told("memory of Muster above what it had before", "MiB", [max(grown, 0.1)])
+    result.told("memory of Muster above its peak before", "MiB", [max(grown, 0.1)])
     result.notes.append(f"Each of the {size.logs:,} logs was compared with what its device sent, and is exact.")
 
 
@@ -103,9 +101,9 @@ async def _type(workspace: Workspace, line: str) -> None:
         raise RuntimeError(f"{line} was not taken: {typed.error}")
 
 
-async def _until(path: Path, answered: int) -> float:
-    """The moment at which so many requests are answered in the registry."""
-    count = _reader(path, "SELECT count(*) FROM diagnostics WHERE state = 'answered'")
+async def _until(path: Path, kind: str, answered: int) -> float:
+    """The moment at which so many requests of a kind are answered in the registry."""
+    count = _reader(path, f"SELECT count(*) FROM diagnostics WHERE state = 'answered' AND kind = '{kind}'")
     async with asyncio.timeout(_PATIENCE):
         while (await asyncio.to_thread(count))[0][0] < answered:  # noqa: ASYNC110  rows of another process
             await asyncio.sleep(0.05)
@@ -113,7 +111,7 @@ async def _until(path: Path, answered: int) -> float:
 
 
 def _wrong(path: Path) -> int:
-    rows = _reader(path, "SELECT id, text FROM diagnostics")()
+    rows = _reader(path, "SELECT id, text FROM diagnostics WHERE kind = 'logs'")()
     return sum(text != "".join(chunks(request_id)) for request_id, text in rows)
 
 

@@ -418,7 +418,7 @@ class DiagnosticsSettings(Section):
     fan_out_running: int = Field(default=3, ge=1, le=100, description="requests to many devices under way at a time")
     fan_out_per_second: int = Field(default=250, ge=1, le=10_000, description="devices asked a second by each of them")
     fan_out_edit_every: Duration = Field(
-        default=timedelta(seconds=3), description="the progress of one is shown at most so often"
+        default=timedelta(seconds=5), description="the progress of one is shown at most so often"
     )
     redact: tuple[str, ...] = Field(
         default_factory=lambda: redaction.DEFAULTS,

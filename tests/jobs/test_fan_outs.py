@@ -56,7 +56,7 @@ async def test_devices_are_asked_at_a_pace_and_counted_in_one_message(house: Hou
         asked_by_then.append(len(house.publish.sent))
         await house.later(seconds=0.5)
     assert asked_by_then == [0, 10, 20, 20]
-    await house.later(seconds=3)
+    await house.later(seconds=5)
     data = shown(house, "fan-out:").message.data
     assert (data["asked"], data["offline"], data["waited_for"], data["left"]) == (20, 2, 20, 0)
     assert len(house.deliver.posts()) == 1
