@@ -15,7 +15,7 @@ from fleet.diagnostics import TAKES_ANSWERS, UNSETTLED, DiagnosticKind, RequestS
 from fleet.errors import NotFound
 from fleet.operation import OperationKind
 from storage import batch, operations
-from storage.db import AnyRow, earliest, wake
+from storage.db import AnyRow, earliest
 from storage.tables import DiagnosticRequest, devices, diagnostic_chunks, diagnostics
 
 _DUE = text("diagnostics.due_at IS NOT NULL")  # as the partial index has it
@@ -40,7 +40,6 @@ async def ask(session: AsyncSession, requests: Sequence[Mapping[str, Any]], now:
     empty: dict[str, Any] = {"result": {}, "chunks": 0, "size": 0, "fault": "", "approximate": False, "text": ""}
     await session.execute(insert(diagnostics), [{**empty, **each} for each in requests])
     await operations.add(session, [_operation(each, now) for each in requests if each["state"] is RequestState.ASKED])
-    wake(session, "diagnostics")
 
 
 def _operation(request: Mapping[str, Any], now: datetime) -> dict[str, Any]:

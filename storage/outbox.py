@@ -59,10 +59,14 @@ async def put(
         wake(session, "outbox")
 
 
+ANSWER_WAITS = timedelta(milliseconds=200)
+"""An answer that comes within this is one post with its question, which nobody would have had the time to read."""
+
+
 async def answer(session: AsyncSession, key: str, message: Message, place: Place, now: datetime) -> None:
-    """Post once under its key what a person waits for, where they asked for it."""
+    """Post once under its key what a person waits for, where they asked: after a moment, or once it is revised."""
     row = _row(key, message, place.channel, now, ANSWER)
-    row |= {"thread_ts": place.thread_ts, "fallback": place.person}
+    row |= {"thread_ts": place.thread_ts, "fallback": place.person, "due_at": now + ANSWER_WAITS}
     await session.execute(batch.insert(session, outbox).on_conflict_do_nothing(index_elements=["key"]), [row])
     wake(session, "outbox")
 
@@ -105,8 +109,9 @@ async def revise(
     if not messages:
         return
     soon = batch.moment(now + after)
-    standing = outbox.c.ts.is_not(None)  # what was not posted yet waits for a moment of its own, such as a morning
-    hurried = and_(outbox.c.attempts == 0, outbox.c.due_at > soon, standing)
+    # What was not posted yet waits for a moment of its own, such as a morning; but for a question that is answered.
+    free = or_(outbox.c.ts.is_not(None), outbox.c.priority == ANSWER)
+    hurried = and_(outbox.c.attempts == 0, outbox.c.due_at > soon, free)
     given = batch.rows(session, {"key": batch.TEXT, "message": batch.TEXT})
     statement = (
         update(outbox)

@@ -40,7 +40,7 @@ async def ask(house: House, line: str) -> dict[str, Any]:
     """Type it, let it leave; what the device got."""
     message = await types(house, f"diag {line}")
     assert message.template == "diag/asking"
-    await house.settle()
+    await house.later(seconds=0.2)
     kind, device_id = line.split()[:2]
     return asked(house, kind, device_id)
 
@@ -259,7 +259,7 @@ async def test_an_offline_device_is_said_to_be_offline_and_is_asked_when_it_is_h
     assert message.template == "diag/offline"
     assert [each.run for each in message.buttons[:2]] == ["diag ping dev-off --wait", "diag ping dev-off --anyway"]
     await types(house, message.buttons[0].run)
-    await house.settle()
+    await house.later(seconds=0.2)
     assert not house.publish.sent
     assert "It is asked for a sign of life when it is heard again" in words(house)
     await house.later(hours=2)

@@ -138,7 +138,7 @@ async def test_what_is_too_much_is_refused_with_what_would_do(house: House) -> N
 async def test_where_muster_is_not_let_in_the_answer_goes_to_whoever_asked(house: House) -> None:
     house.deliver.answers = [NoEntry("not_in_channel")]
     await types(house, "diag ping dev-01", ANN)
-    await house.settle()
+    await house.later(seconds=0.2)
     refused_one, moved = house.deliver.letters
     assert (refused_one.channel, moved.channel, moved.moved_from) == ("C0FLEETOPS", "U0ANN", "C0FLEETOPS")
     await house.hear_many([answer(asked(house, "ping", "dev-01"), "ping", {}, "dev-01")], at=100.1)
@@ -149,7 +149,7 @@ async def test_where_muster_is_not_let_in_the_answer_goes_to_whoever_asked(house
 
 async def test_a_file_is_sent_again_until_slack_has_it_and_once_if_its_answer_is_lost(house: House) -> None:
     await types(house, "diag logs dev-01")
-    await house.settle()
+    await house.later(seconds=0.2)
     house.deliver.answers = [NotYet("Slack asks to slow down", after=timedelta(seconds=30))] * 2
     await house.hear_many([chunk(asked(house, "logs", "dev-01"), 1, 1, "x\n" * 99, "dev-01")])
     await house.settle()

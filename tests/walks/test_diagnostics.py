@@ -148,7 +148,7 @@ async def test_a_channel_without_muster_is_answered_in_the_asker_s_direct_messag
         typed = await house.ws.command(OPERATOR, RANDOM, "diag ping dev-1", wait=0)
         assert typed.error is None
         await eventually(lambda: requests(house))
-        await house.settle()
+        await house.later(seconds=1)
         told = await house.ws.wait_for_message(contains="Asking `dev-1`")
         assert told.channel.startswith("D")
         assert f"Muster is not in <#{RANDOM}>, so this is told to you alone" in told.words
