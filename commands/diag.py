@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from commands.spec import Call, command
@@ -17,6 +18,9 @@ from storage.outbox import Attachment, Place
 from storage.tables import Device, DiagnosticRequest
 
 _HISTORY = 20
+_AT_ONCE = timedelta(milliseconds=200)
+"""An answer that comes within this is one post with its question, which nobody would have had the time to read."""
+
 _MOST_LINES = 10_000
 
 
@@ -79,7 +83,7 @@ async def _ask(
         message = diagnostic_message.of(request, call.now)
         await diagnostics.ask(session, [request], call.now)
         place = Place(call.channel, call.thread_ts, call.person.id)
-        await outbox.answer(session, diagnostics.message_key(request["id"]), message, place, call.now)
+        await outbox.answer(session, diagnostics.message_key(request["id"]), message, place, call.now, _AT_ONCE)
         told = {"request": request["id"], "params": params, "waits": request["state"] is RequestState.WAITING}
         await audit.add(session, call.now, call.person.id, f"diag.{kind.value}", device_id, told)
     return message.model_copy(update={"audience": Audience.POSTED})

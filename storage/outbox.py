@@ -59,14 +59,12 @@ async def put(
         wake(session, "outbox")
 
 
-ANSWER_WAITS = timedelta(milliseconds=200)
-"""An answer that comes within this is one post with its question, which nobody would have had the time to read."""
-
-
-async def answer(session: AsyncSession, key: str, message: Message, place: Place, now: datetime) -> None:
-    """Post once under its key what a person waits for, where they asked: after a moment, or once it is revised."""
+async def answer(
+    session: AsyncSession, key: str, message: Message, place: Place, now: datetime, after: timedelta = timedelta(0)
+) -> None:
+    """Post once under its key what a person waits for, where they asked; `after` a moment, or once it is revised."""
     row = _row(key, message, place.channel, now, ANSWER)
-    row |= {"thread_ts": place.thread_ts, "fallback": place.person, "due_at": now + ANSWER_WAITS}
+    row |= {"thread_ts": place.thread_ts, "fallback": place.person, "due_at": now + after}
     await session.execute(batch.insert(session, outbox).on_conflict_do_nothing(index_elements=["key"]), [row])
     wake(session, "outbox")
 
