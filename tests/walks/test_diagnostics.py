@@ -26,7 +26,7 @@ async def online(house: House, device: Device) -> AsyncIterator[Heard]:
     """The device has said that it is there, and hears what it is asked."""
     await house.register("dev-1")
     await device.reports(NEW)
-    await house.heard(reported_config_version=NEW)
+    await house.heard(last_seen_at=house.clock.now)
     async with device.listening("-t", "dev-1/diagnostics/+") as heard:
         yield heard
 
@@ -144,7 +144,7 @@ async def test_a_channel_without_muster_is_answered_in_the_asker_s_direct_messag
     async with a_house(sqlite_url, broker.port) as house, a_device(broker.port) as line:
         await house.register("dev-1")
         await say(line, "dev-1/status", {"reported_config_version": NEW})
-        await house.heard(reported_config_version=NEW)
+        await house.heard(last_seen_at=house.clock.now)
         typed = await house.ws.command(OPERATOR, RANDOM, "diag ping dev-1", wait=0)
         assert typed.error is None
         await eventually(lambda: requests(house))
