@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fleet.decommission import ExportState
 from fleet.lifecycle import DeviceStatus
 from jobs.campaign_spec import Asked, Turn
-from storage import lifecycle, rules_naming
+from storage import campaign_devices, decommissions, lifecycle, rules_naming
 
 
 async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
@@ -27,3 +28,10 @@ async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
         session, chosen, DeviceStatus.DECOMMISSIONED, row.created_by, row.title, now, asked.settings
     )
     return dict.fromkeys((*moved.moved, *moved.waiting))
+
+
+async def ended(asked: Asked) -> None:
+    """Nobody looks after those any more that still wait for their export: they stay, whoever confirms it later."""
+    session, row = asked.session, asked.campaign
+    waiting = await campaign_devices.asked_in_vain(session, row)
+    await decommissions.settle(session, waiting, ExportState.CANCELLED, row.changed_by, asked.now, why=row.title)

@@ -25,5 +25,6 @@ BY_KIND: Mapping[CampaignKind, CampaignWork] = MappingProxyType(
 AT_END: Mapping[CampaignKind, CampaignEnd] = MappingProxyType(
     {
         CampaignKind.FIRMWARE: firmware.ended,
+        CampaignKind.DECOMMISSION: campaign_decommission.ended,
     }
 )

@@ -374,7 +374,7 @@ async def taken_back(session: AsyncSession, answers: Sequence[Mapping[str, Any]]
 async def asked_in_vain(session: AsyncSession, row: Campaign) -> Sequence[str]:
     """The devices that were asked and have not done it, in order of id."""
     statement = select(_target.device_id).where(
-        _target.campaign_id == row.id, _target.state != TargetState.SUCCEEDED, _target.operation_id.is_not(None)
+        _target.campaign_id == row.id, _target.state != TargetState.SUCCEEDED, _target.dispatched_at.is_not(None)
     )
     return (await session.scalars(statement.order_by(_target.device_id))).all()
 

@@ -18,6 +18,7 @@ from fleet.alert_rule import RuleKind
 from fleet.errors import Unavailable
 from fleet.lifecycle import DeviceStatus
 from fleet.roles import Person, Role
+from fleet.settings import LifecycleSettings
 from storage import alert_rules, certificates
 from storage.db import AnyRow, Database
 from storage.tables import AlertRule, decommissions
@@ -142,3 +143,17 @@ async def test_a_rejection_leaves_every_device_as_it_is(house: House) -> None:
     shown = await types(house, f"bulk checklist {planned.data['campaign_id']}")
     assert shown.data["done"] == 0
     assert await exports(house) == {}
+
+
+@ON_SQLITE
+async def test_a_device_whose_export_nobody_confirmed_stays_also_when_that_comes_too_late(house: House) -> None:
+    store = {"telemetry_store_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="}
+    house.settings = house.settings.model_copy(update={"lifecycle": LifecycleSettings.model_validate(store)})
+    campaign_id = await gone(house, "bulk decommission dev-3", 1)
+    assert (await checklist(house, campaign_id))["dev-3"][0] == "waiting"
+    await types(house, f"bulk abort {campaign_id}")
+    await house.later(days=8)
+    await house.later(days=8)
+    assert (await types(house, f"bulk show {campaign_id}")).data["status"] == "aborted"
+    assert (await checklist(house, campaign_id))["dev-3"][0] == "cancelled"
+    assert (await checklist(house, campaign_id))["dev-3"][4] == "active"
