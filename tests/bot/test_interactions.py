@@ -147,11 +147,11 @@ async def test_a_mistake_offers_the_line_that_was_meant_and_runs_it(desk: Desk) 
 
 async def test_help_names_what_the_asker_may_do(desk: Desk) -> None:
     viewer = await desk.ws.command(VIEWER, FLEET_OPS, "")
-    assert "/fleet status" in viewer.words
-    assert "/fleet drift sweep" not in viewer.words
+    assert "*status*" in viewer.words
+    assert "`sweep`" not in viewer.words
     assert "not shown: a higher role is needed" in viewer.words
     operator = await desk.ws.command(OPERATOR, FLEET_OPS, "help")
-    assert "/fleet drift sweep" in operator.words
+    assert "`sweep`" in operator.words
 
 
 async def test_what_muster_does_not_offer_is_answered_where_a_person_waits(desk: Desk) -> None:
