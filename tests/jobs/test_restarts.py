@@ -194,7 +194,7 @@ async def test_a_broker_that_is_away_for_long_fails_no_device_and_the_stagger_ho
     assert set(await states(house, named(planned))) <= {"planned", "dispatched"}
     house.publish.broken = False
     left: list[datetime] = []
-    for _ in range(8):
+    for _ in range(16):
         before = len(house.publish.sent)
         await house.later(seconds=5)
         left += [house.now] * (len(house.publish.sent) - before)
