@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_EVERYTHING = "all"  # `help all`: every command with its words and flags
 _LONGEST_BUTTON = 75
 _LONGEST_RUN = 2000
 
@@ -157,7 +158,7 @@ class Router:
         found = grammar.find(self._commands, asked)
         if found:
             return Message(template="help/command", data=self._help_for_one(found.command, person))
-        group = self._group(asked) if asked else list(self._commands)
+        group = self._group(asked) if asked and asked.lower() != _EVERYTHING else list(self._commands)
         if asked and not group:
             error = grammar.unknown(self._commands, asked, self._root)
             suggestion = error.suggestion

@@ -90,7 +90,7 @@ class Control:
         """What this person can type, as the app's own help tells them: `words`, `rest` and `what`. Empty without it."""
         if not self._sockets.count:
             return []
-        run = self._people.command(user, "@muster", f"{self._people.slash} help", silent=True)
+        run = self._people.command(user, "@muster", f"{self._people.slash} help all", silent=True)
         answered = await self._first_answer(run, timeout)
         texts = [
             text for answer in answered["answers"] for text in SeenMessage.model_validate(answer).words.split("\n")

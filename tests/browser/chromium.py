@@ -187,6 +187,11 @@ class Page:
             " menu.dispatchEvent(new Event('change', {bubbles: true})); })()"
         )
 
+    async def become(self, person: str) -> None:
+        """Switches to somebody else, and waits until the page shows what they see."""
+        await self.choose(person, "#persona")
+        await self.until(f"document.body.dataset.shown === {json.dumps(person)}")
+
     async def photographed(self) -> bytes:
         """The page as it looks, as a PNG."""
         shot = await self.ask("Page.captureScreenshot", format="png")

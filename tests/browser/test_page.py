@@ -63,7 +63,7 @@ async def test_a_command_is_typed_and_answered(screen: Screen) -> None:
 
 async def test_help_and_hints_are_those_of_the_person(screen: Screen) -> None:
     page = screen.page
-    await page.type("/fleet help")
+    await page.type("/fleet help drift")
     await page.sees("/fleet drift sweep", "#messages")
     await screen.photograph("help")
     hints = "[...document.querySelectorAll('#composer .hints b')].map((one) => one.innerText)"
@@ -71,7 +71,7 @@ async def test_help_and_hints_are_those_of_the_person(screen: Screen) -> None:
     await page.ask("Input.insertText", text="/fleet dri")
     await page.until(f"{hints}.includes('/fleet drift sweep')")
     await page.run("document.querySelector('#composer textarea').value = ''")
-    await page.choose("U0VIEWER", "#persona")
+    await page.become("U0VIEWER")
     await page.until("!document.querySelector('#messages').innerText")
     await page.ask("Input.insertText", text="/fleet dri")
     await page.until(f"{hints}.includes('/fleet drift show') && !{hints}.includes('/fleet drift sweep')")
@@ -156,7 +156,7 @@ async def test_another_person_sees_what_is_theirs(screen: Screen) -> None:
     page = screen.page
     await page.type("/fleet status")
     await page.sees("Only visible to you", "#messages")
-    await page.choose("U0VIEWER", "#persona")
+    await page.become("U0VIEWER")
     await page.until("!document.querySelector('#messages').innerText")
     await page.type("/fleet drift sweep")
     await page.sees("needs the role operator", "#messages")
@@ -171,7 +171,7 @@ async def test_an_approver_types_the_number_of_devices(screen: Screen) -> None:
         await screen.muster.clock.run(job)
     await page.sees("Waits for approval", "#messages")
     await screen.photograph("approval")
-    await page.choose(APPROVER1, "#persona")
+    await page.become(APPROVER1)
     await page.press("Approve", "#messages")
     await page.sees("How many devices is this about?", "#modal")
     await screen.photograph("typed-confirmation")
@@ -183,7 +183,7 @@ async def test_an_approver_types_the_number_of_devices(screen: Screen) -> None:
     await page.press("Approve", "#modal")
     await page.sees("1 of 2 approvals", "#modal")
     await page.press("Close", "#modal")
-    await page.choose(APPROVER2, "#persona")
+    await page.become(APPROVER2)
     await page.press("Muster", "#ims")
     await page.press("Home", "#tabs")
     await page.sees("Decommission dev-001", "#home")

@@ -135,9 +135,9 @@ async def test_a_modal_is_there_for_one_person_and_closes_by_its_cross(page: Pag
     home = await ws.wait_for_home(OPERATOR)
     await ws.click(OPERATOR, home.id, "more")
     await page.sees("Who watches", "#modal")
-    await page.choose(APPROVER1, "#persona")
+    await page.become(APPROVER1)
     await page.until("!document.querySelector('#modal').open")
-    await page.choose(OPERATOR, "#persona")
+    await page.become(OPERATOR)
     await page.press("✕", "#modal")
     await ws.wait_for_no_modal(OPERATOR)
 

@@ -188,6 +188,7 @@ async function loadAnew() {
   read();
   drawSurfaces();
   if (page.thread) openThread(page.thread);
+  document.body.dataset.shown = page.user; // whose eyes the page looks through by now
 }
 
 // What this person can type: asked of the bot once for each person, and again when the bot comes back.
