@@ -286,9 +286,10 @@ class _Binding:
         except BadInput as error:
             if error.suggestion is None:
                 raise
-            others = [token.raw for token in self.found.rest if token not in taken]
-            corrected = " ".join([self.command.words, error.suggestion, *others])
-            raise BadInput(str(error), corrected) from None
+            # In the place of its last word, so that what stood before it, and a bare `--`, still stands before it.
+            places = {id(token): "" for token in taken[:-1]} | {id(taken[-1]): error.suggestion}
+            words = [places.get(id(token), token.raw) for token in self.found.rest]
+            raise BadInput(str(error), " ".join([self.command.words, *filter(None, words)])) from None
 
     def _convert(self, parameter: Parameter, text: str, shown: str, token: Token | None = None) -> Any:
         try:

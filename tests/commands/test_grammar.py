@@ -85,7 +85,13 @@ async def say(call: Call, text: Rest = HELLO) -> Message:
     return Message(template="problem")
 
 
-ALL: tuple[AnyCommand, ...] = (status, ping, logs, add, ack, set_level, sweep, say)
+@command("group save", role=Role.OPERATOR)
+async def save(call: Call, name: str, which: Selector, *, why: str = "") -> Message:
+    """Save a group."""
+    return Message(template="problem")
+
+
+ALL: tuple[AnyCommand, ...] = (status, ping, logs, add, ack, set_level, sweep, say, save)
 
 
 def bound(line: str) -> tuple[list[Any], dict[str, Any]]:
@@ -203,6 +209,10 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
         ("diag logs all --no-color=yes", "--no-color is a switch and takes no value.", "diag logs all --no-color"),
         ("diag logs", "<selector> is missing: name devices, or write all", None),
         ("diag logs sit:oslo --lines 3", "Did you mean site:?", "diag logs site:oslo --lines 3"),
+        ("diag logs is:online --lines 3 sit:oslo", "Did you mean site:?", "diag logs --lines 3 is:online site:oslo"),
+        ("diag logs --lines 3 -- is:online sit:oslo", "Did you mean", "diag logs --lines 3 -- is:online site:oslo"),
+        ("group save north sit:oslo", "Did you mean site:?", "group save north site:oslo"),
+        ('group save --why "a b" north is:online sit:oslo', "", 'group save --why "a b" north is:online site:oslo'),
         ("drift sweep --only sit:oslo", "Did you mean site:?", None),
         ("set level eror yes --by a", "level cannot be 'eror'", "set level error yes --by a"),
         ("set level error maybe --by a", "enabled cannot be 'maybe': it must be one of yes, no.", None),
