@@ -32,4 +32,4 @@ run: $(READY)  ## the bot against real Slack, broker and database, as app.yaml a
 	$(BIN)/muster run
 
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .demo.lock build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,8 @@ from rich.console import Console
 from bot import auditing, screen, settings_file
 from bot.auditing import Verdict
 from bot.with_registry import APP_YAML, SettingsFile, with_database
-from fleet.errors import BadInput
+from fleet.errors import BadInput, FleetError
+from fleet.settings import Settings
 from storage.db import Database
 
 audit = typer.Typer(no_args_is_help=True, help="Verify or export who did what.")
@@ -32,19 +33,27 @@ def verify(
 ) -> None:
     """Walk the audit's chain and name every entry that was changed, moved or removed, and a tail that was cut off.
 
-    Exit code 0: it is whole. 1: something was changed. 2: it is whole, and entries wait to be sealed for too long.
+    Exit code 0: it is whole. 1: something was changed. 2: it could not be checked, for example without the key; or it
+    is whole, and entries wait to be sealed for too long.
     """
-    loaded = settings_file.load(settings, os.environ)
-    heads = auditing.published_heads(head_file or loaded.audit.head_file, head or [], must_exist=head_file is not None)
+    try:
+        verdict = _verified(settings_file.load(settings, os.environ), head_file, head or [])
+    except FleetError as unchecked:
+        console.print(str(unchecked), style="red", markup=False, highlight=False)
+        raise SystemExit(auditing.UNSURE) from None
+    _told(verdict)
+    raise SystemExit(verdict.code)
+
+
+def _verified(loaded: Settings, head_file: Path | None, pasted: list[str]) -> Verdict:
+    heads = auditing.published_heads(head_file or loaded.audit.head_file, pasted, must_exist=head_file is not None)
 
     async def work(db: Database) -> Verdict:
         with screen.bars("the audit") as progress:
             now = datetime.now(UTC)
             return await auditing.verify(db, loaded.audit, heads, now, lambda done, of: progress("verifying", done, of))
 
-    verdict = with_database(loaded, work)
-    _told(verdict)
-    raise SystemExit(verdict.code)
+    return with_database(loaded, work)
 
 
 def _told(verdict: Verdict) -> None:

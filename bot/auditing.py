@@ -20,8 +20,8 @@ PAGE = 2000
 _FAULTS_SHOWN = 50
 _SEALED_WITHIN = timedelta(minutes=5)
 
-WHOLE, BROKEN, UNSEALED = 0, 1, 2
-"""Exit codes: all is as it was; something was changed; entries wait for their seal for longer than they should."""
+WHOLE, BROKEN, UNSURE = 0, 1, 2
+"""Exit codes: all is as it was; something was changed; not checked, or entries wait too long for their seal."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ async def verify(
         after = rows[-1].seq
         progress(after, max(end.seq, after))
     late = oldest is not None and now - oldest > _SEALED_WITHIN
-    code = BROKEN if count else UNSEALED if late else WHOLE
+    code = BROKEN if count else UNSURE if late else WHOLE
     return Verdict(verifier.head, len(published), faults, count, waiting, oldest, code)
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox.demo import Demo, MusterEnded
+from sandbox.demo import Demo, DemoRunning, MusterEnded
 
 _WELCOME = """
 ------------------------------------------------------------------------------------------
@@ -68,6 +68,8 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         asyncio.run(_main(asked.port, asked.folder))
+    except DemoRunning as refused:
+        sys.exit(str(refused))
     except (MusterEnded, OSError) as fault:
         sys.exit(f"The demo cannot go on: {fault}")
 

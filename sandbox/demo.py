@@ -10,10 +10,12 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from fleet import pki
 from sandbox.broker import EmbeddedBroker
@@ -47,6 +49,10 @@ PACE = {"status_every": 5.0, "slow_after": 4.0, "returns_after": 40.0, "step_wit
 
 _SITES = ("oslo", "bergen", "tromso", "malmo")
 _MODELS = ("gw2", "gw3", "meter-1")
+
+
+class DemoRunning(Exception):
+    """Another demo lives in the folder, which is therefore left alone."""
 
 
 class MusterEnded(Exception):
@@ -98,12 +104,13 @@ class Demo:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Demo]:
-        """Start it all; end it all when left."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        """Start it all; end it all when left. Raises DemoRunning or OSError before anything is removed."""
         async with contextlib.AsyncExitStack() as stack:
-            broker = stack.enter_context(EmbeddedBroker())
+            stack.enter_context(_alone(self.folder))
             self.workspace = await stack.enter_async_context(Workspace.start(port=self.port))
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            broker = stack.enter_context(EmbeddedBroker())
             environment = self._environment(broker)
             self._certify(environment["MUSTER_CA_PASSPHRASE"])
             await self._register(environment)
@@ -126,6 +133,7 @@ class Demo:
             "MUSTER_MQTT_PORT": str(broker.port),
             "MUSTER_DEMO": str(self.folder.absolute()),
             "MUSTER_CA_PASSPHRASE": secrets.token_urlsafe(24),
+            "MUSTER_AUDIT_KEY": secrets.token_hex(32),
             "MUSTER_DATABASE_URL": f"sqlite+aiosqlite:///{(self.folder / 'muster.db').absolute()}",
         }
 
@@ -134,6 +142,7 @@ class Demo:
         certificate, key = pki.create("Demo CA", passphrase, datetime.now(UTC), timedelta(days=365))
         for name, text in (("ca.pem", certificate), ("ca.key", key), ("factory.pem", self._factory.certificate_pem)):
             (self.folder / name).write_text(text)
+        (self.folder / "ca.key").chmod(0o600)
 
     async def _register(self, environment: Mapping[str, str]) -> None:
         """As an ops team would: configurations from files, devices from a CSV."""
@@ -162,6 +171,24 @@ class Demo:
         """Wait for the bot to end, which it should not. Raises MusterEnded."""
         code = await self.muster.wait()
         raise MusterEnded(f"muster run ended with exit code {code}.")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder, by a lock beside it. Raises DemoRunning."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{folder.absolute()}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise DemoRunning(
+            f"A demo is running in {folder} already. Stop it, or start this one with: "
+            ".venv/bin/python -m sandbox --port 0 --folder <other>"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _muster(*words: str) -> list[str]:

@@ -44,7 +44,10 @@ THIRD_PARTY = {
         ),
         *("rich", "sqlalchemy", "prometheus_client", "cloudevents", "standardwebhooks"),
     },
-    "sandbox": {"pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "cryptography", "paho", "iotcore"},
+    "sandbox": {
+        *("pydantic", "pydantic_core", "structlog", "aiohttp", "aiomqtt", "cryptography", "filelock", "paho"),
+        "iotcore",
+    },
 }
 
 ONE_HOME = {

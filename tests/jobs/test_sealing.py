@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from bot import auditing
-from bot.auditing import BROKEN, UNSEALED, WHOLE, Verdict
+from bot.auditing import BROKEN, UNSURE, WHOLE, Verdict
 from fleet.audit import Seal
 from fleet.errors import BadInput, Refused
 from fleet.settings import DatabaseSettings
@@ -116,7 +116,7 @@ async def test_an_entry_that_waits_for_its_seal_too_long_is_told(house: House) -
     await note(house.db, 1)
     house.now += timedelta(minutes=6)
     verdict = await verified(house)
-    assert (verdict.code, verdict.waiting) == (UNSEALED, 1)
+    assert (verdict.code, verdict.waiting) == (UNSURE, 1)
 
 
 async def test_replicas_that_seal_while_others_write_make_one_chain(registry_url: str) -> None:

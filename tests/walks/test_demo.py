@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.demo import Demo
+import pytest
+
+from sandbox.demo import Demo, DemoRunning
 from sandbox.devices import Behaviour
 from sandbox.workspace import FLEET_OPS, OPERATOR
 
@@ -29,6 +33,28 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
         await until(lambda: all(each.identity.certificate_pem for each in demo.newcomers))
         answer = await demo.workspace.command(OPERATOR, "#fleet-ops", "/fleet status", wait=10)
         assert "rejected" in answer.words
+        await until(lambda: sealed(registry) > 0)
+        assert (tmp_path / "demo" / "ca.key").stat().st_mode & 0o777 == 0o600
+        with pytest.raises(DemoRunning, match="A demo is running in"):
+            async with Demo(tmp_path / "demo", port=0).running():
+                pass
+        assert resolved(registry) == 12
+
+
+async def test_a_port_in_use_is_found_before_the_folder_is_removed(tmp_path: Path) -> None:
+    kept = tmp_path / "demo" / "muster.db"
+    kept.parent.mkdir()
+    kept.touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="in use"):
+            async with Demo(tmp_path / "demo", port=taken.getsockname()[1]).running():
+                pass
+    assert kept.exists()
+
+
+def sealed(registry: Path) -> int:
+    with contextlib.closing(sqlite3.connect(f"file:{registry}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM audit WHERE mac IS NOT NULL").fetchone()[0])
 
 
 def resolved(registry: Path) -> int:
