@@ -86,7 +86,8 @@ class Answers:
         if others:
             await asyncio.wait(others, timeout=_PATIENCE)
 
-    def _note_task(self) -> None:
+    def begin(self) -> None:
+        """The present task answers somebody from here on: it is waited for when Muster stops."""
         task = asyncio.current_task()
         if task is not None and task not in self._under_way:
             self._under_way.add(task)
@@ -94,7 +95,7 @@ class Answers:
 
     async def to(self, line: str, place: Place) -> Answer:
         """What the line is answered with, as the person who asked."""
-        self._note_task()
+        self.begin()
         now = self._now()
         person = await self._people.person(place.user, now, fresh=self._router.wants_fresh_role(line))
         message = await self._router.answer(line, person, place.channel, now, place.thread_ts or place.clicked)
@@ -104,7 +105,7 @@ class Answers:
 
     async def home(self, user: str) -> list[Answer]:
         """The parts of a person's Home tab."""
-        self._note_task()
+        self.begin()
         return await safely(self._home(user), lambda problem: [self.as_it_is(problem)], person=user)
 
     async def _home(self, user: str) -> list[Answer]:

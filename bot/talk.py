@@ -46,6 +46,7 @@ class Talk:
         event = body["event"]
         if not is_asked(event, str(context.bot_user_id)):
             return
+        self._answers.begin()
         place = Place(event["user"], event["channel"], _thread(event))
         line = line_in(str(event.get("text") or ""), str(context.bot_user_id))
         answer = await self._once(str(body.get("event_id") or ""), line, place)
