@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.alert import OF_THE_HOUSE, AlertKind, AlertState
+from fleet.alert import OF_THE_HOUSE, AlertKind, AlertState, about
 from fleet.message import Button, Message, Style, word
 
 _RULED = frozenset({AlertKind.OFFLINE, AlertKind.CPU, AlertKind.RAM, AlertKind.DISK})
@@ -34,12 +34,22 @@ def message(kind: AlertKind, state: AlertState, data: Mapping[str, Any]) -> Mess
         AlertState.ACKNOWLEDGED: (*remedies, *ends),
         AlertState.RESOLVED: ends,
     }[state]
-    if single or alone or kind is AlertKind.UNKNOWN_VERSION:
+    if state is AlertState.RESOLVED and _by_hand(data):
+        template = "closed"
+    elif single or alone or kind is AlertKind.UNKNOWN_VERSION:
         template = "rule" if kind in _RULED else kind.value
     else:
         template = "group"
     shown = {**data, "kind": kind.value, "state": state.value}
+    if template == "closed":
+        shown["about"] = about(kind, data.get("device_id"), shown)
     return Message(template=f"alert/{template}", data=shown, buttons=buttons)
+
+
+def _by_hand(data: Mapping[str, Any]) -> bool:
+    """A person closed it: devices are left in it, or there is a reason. What ends otherwise leaves neither."""
+    person = str(data.get("resolved_by") or "")[:1] in ("U", "W")
+    return person and bool(data.get("remaining") or data.get("resolved_why") or not data.get("devices"))
 
 
 def _snooze(alert_id: str) -> Button:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import alert as rule
 from fleet import alert_message
-from fleet.alert import AlertState, sources
+from fleet.alert import AlertKind, AlertState, sources
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
-from storage import events, outbox
+from storage import batch, events, outbox
 from storage.columns import iso
 from storage.db import AnyRow, earliest
 from storage.tables import Alert, alert_devices, alerts, devices
@@ -145,8 +146,8 @@ def calling() -> ColumnElement[bool]:
     return or_(alerts.c.devices == 0, awake)
 
 
-def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
-    """The message of each alert as it should read now, by its outbox key."""
+def messages(rows: Sequence[AnyRow], also: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Message]:
+    """The message of each alert as it should read now, by its outbox key; `also` is more data, by the alert's id."""
     made = {}
     for row in rows:
         shown = {
@@ -164,6 +165,7 @@ def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
             "resolved_by": row.resolved_by,
             "resolved_at": row.resolved_at,
             "resolved_why": row.resolved_why,
+            **(also or {}).get(row.id, {}),
         }
         made[message_key(row.id)] = alert_message.message(row.kind, row.state, shown)
     return made
@@ -171,7 +173,29 @@ def messages(rows: Sequence[AnyRow]) -> dict[str, Message]:
 
 async def say(session: AsyncSession, rows: Sequence[AnyRow], now: datetime, after: timedelta = timedelta(0)) -> None:
     """Edit the messages of these alerts. `after` lets edits pile up that nobody waits for, such as numbers."""
-    await outbox.revise(session, messages(rows), now, after)
+    await outbox.revise(session, messages(rows, await _present(session, rows)), now, after)
+
+
+async def _present(session: AsyncSession, rows: Sequence[AnyRow]) -> dict[str, dict[str, Any]]:
+    """What a device runs and should run now, for each of the alerts about its drift that ended: the target may differ.
+
+    By the alert's id: target and reported, under "present".
+    """
+    ended = {row.device_id: row.id for row in rows if _drift_ended(row)}
+    if not ended:
+        return {}
+    given = batch.texts(session)
+    statement = select(
+        devices.c.device_id,
+        devices.c.target_config_version.label("target"),
+        devices.c.reported_config_version.label("reported"),
+    ).join(given, given.c.value == devices.c.device_id)
+    found = await session.execute(statement, {"given": batch.dump(ended)})
+    return {ended[row.device_id]: {"present": {"target": row.target, "reported": row.reported}} for row in found}
+
+
+def _drift_ended(row: AnyRow) -> bool:
+    return bool(row.kind is AlertKind.DRIFT and row.device_id and row.state is AlertState.RESOLVED)
 
 
 async def tell_others(session: AsyncSession, kind: EventType, rows: Sequence[AnyRow], now: datetime) -> None:

@@ -166,8 +166,20 @@ ALERT = {
     ),
     "alert/drift.ahead-and-snoozed": _said("alert/drift", **_ALERT | _SNOOZED | {"how": "ahead", "cause": "pushing"}),
     "alert/drift.unknown": _said("alert/drift", **_ALERT | {"how": "unknown", "cause": "unresponsive"}),
-    "alert/drift.closed-by-hand": _said(
-        "alert/drift", **_ALERT | _SETTLED | {"resolved_by": "U0BOB", "resolved_why": HOSTILE}
+    "alert/drift.resolved-by-ack": _said(
+        "alert/drift", **_ALERT | _SETTLED | {"present": {"target": "2026.3.0", "reported": "2026.3.0"}}
+    ),
+    "alert/drift.silent-about-it": _said("alert/drift", **_ALERT | {"reported": ""}),
+    "alert/closed": _said(
+        "alert/closed",
+        **_ALERT | _SETTLED | {"kind": "drift", "about": "dev-1", "resolved_by": "U0BOB", "resolved_why": HOSTILE},
+    ),
+    "alert/closed.house": _said(
+        "alert/closed",
+        **_REVOKED
+        | _SETTLED
+        | {"kind": "revocation_list", "about": "the revocation list of muster-1", "resolved_by": "U0BOB"}
+        | {"remaining": 0, "acknowledged_by": "U0ANN"},
     ),
     "alert/location": _said("alert/location", **_LOCATION),
     "alert/location.resolved": _said("alert/location", **_LOCATION | _SETTLED),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from fleet.alert import AlertState
-from storage import drift
+from storage import devices, drift
 from storage.db import Database
 from storage.tables import Alert, AuditEntry, DriftCase
 from tests import build
@@ -133,10 +133,23 @@ async def test_an_alert_is_closed_by_force_and_not_told_again(house: House) -> N
     closed = await the_alert(house)
     assert (closed.resolved_by, closed.resolved_why) == ("U0ANN", "it is replaced on Monday")
     assert house.deliver.edits()[-1].message.data["resolved_why"] == "it is replaced on Monday"
+    edit = house.deliver.edits()[-1].message
+    assert (edit.template, edit.data["about"], edit.data["remaining"]) == ("alert/closed", "dev-1", 1)
     async with house.db.read() as session:
         entry = (await session.scalars(select(AuditEntry).where(AuditEntry.action == "alert.resolved"))).one()
     assert (entry.actor, entry.data["forced"]) == ("U0ANN", True)
     assert "resolved already" in await refused(house, f"alert resolve {alert.id} --force")
+
+
+async def test_an_alert_that_ends_with_another_target_says_what_is_so_now(house: House) -> None:
+    await house.later(hours=24)
+    async with house.db.begin() as session:
+        await devices.set_target(session, ["dev-1"], OLD, house.now)
+    await house.say("dev-1", OLD)
+    await house.settle()
+    edit = house.deliver.edits()[-1].message
+    assert (edit.template, edit.data["target"]) == ("alert/drift", NEW)
+    assert edit.data["present"] == {"target": OLD, "reported": OLD}
 
 
 async def test_a_snoozed_case_is_not_escalated_before_its_time(house: House) -> None:
