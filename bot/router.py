@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from commands import grammar
-from commands.spec import AnyCommand, Call
+from commands.spec import AnyCommand, Call, Kind
 from fleet.errors import BadInput, FleetError, NotAllowed
 from fleet.message import Button, Message
 from fleet.roles import Person
@@ -196,7 +196,13 @@ class Router:
             "summary": command.summary,
             "doc": command.doc,
             "flags": [
-                {"flag": each.flag, "hint": each.hint, "default": grammar.shown(each.default)} for each in command.flags
+                {
+                    "flag": each.flag,
+                    "switch": each.kind is Kind.SWITCH,
+                    "hint": each.hint or "text",
+                    "default": grammar.shown(each.default),
+                }
+                for each in command.flags
             ],
             "aliases": [f"{self._root} {alias}" for alias in command.aliases],
             "example": command.example,

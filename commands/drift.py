@@ -11,6 +11,7 @@ from fleet.alert import AlertKind, AlertState
 from fleet.errors import Refused
 from fleet.message import Button, Message
 from fleet.mismatch import Mismatch, mismatch
+from fleet.operation import OperationKind
 from fleet.roles import Role
 from storage import alert_devices, alert_snooze, alerts, audit, configs, devices, drift, glance, operations, schedule
 
@@ -53,7 +54,7 @@ async def show(call: Call, device: str) -> Message:
         cases = await drift.history(session, device, _HISTORY)
         known = await configs.known(session, {row.reported_config_version})
         alert = await alert_devices.alert_of(session, AlertKind.FLAPPING, device)
-        tried = await operations.of_device(session, device, _HISTORY)
+        tried = await operations.of_device(session, device, _HISTORY, OperationKind.CONFIG)
     newest = cases[0] if cases else None
     is_open = newest is not None and newest.resolved_at is None
     buttons = [Button(text="Show device", run=f"device show {device}")]

@@ -227,8 +227,10 @@ async def next_due(session: AsyncSession) -> datetime | None:
     return await earliest(session, free, claimed, over)
 
 
-async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequence[AnyRow]:
-    """The newest operations of a device first."""
+async def of_device(
+    session: AsyncSession, device_id: str, limit: int, kind: OperationKind | None = None
+) -> Sequence[AnyRow]:
+    """The newest operations of a device first, of all kinds or of one."""
     statement = (
         select(
             operations.c.id,
@@ -245,4 +247,6 @@ async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequen
         .order_by(operations.c.created_at.desc())
         .limit(limit)
     )
+    if kind is not None:
+        statement = statement.where(operations.c.kind == kind)
     return (await session.execute(statement)).all()

@@ -63,9 +63,10 @@ HELP = {
         root="/fleet",
         doc="The device has to be online.\nIts clock is compared with ours.",
         flags=[
-            {"flag": "--within", "hint": "number", "default": "30"},
-            {"flag": "--level", "hint": "error|warning", "default": ""},
-            {"flag": "--force", "hint": "", "default": "False"},
+            {"flag": "--within", "switch": False, "hint": "number", "default": "30"},
+            {"flag": "--level", "switch": False, "hint": "error|warning", "default": ""},
+            {"flag": "--after", "switch": False, "hint": "text", "default": ""},
+            {"flag": "--force", "switch": True, "hint": "text", "default": "False"},
         ],
         aliases=["/fleet ping", "/fleet diag p"],
         example="diag ping dev-1 --within 10",

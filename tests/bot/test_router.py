@@ -36,7 +36,7 @@ async def logs(call: Call, device: str) -> Message:
 
 
 @command("fleet wipe", role=Role.ADMIN)
-async def wipe(call: Call, *, how: str = "gently") -> Message:
+async def wipe(call: Call, *, how: str = "gently", force: bool = False) -> Message:
     """Wipe all of it."""
     if how == "crash":
         raise RuntimeError("the token is xoxb-secret")
@@ -166,9 +166,15 @@ async def test_help_for_a_command_shows_all_of_it(router: Router, now: datetime,
     assert message.template == "help/command"
     assert message.data["usage"] == "/fleet diag ping <device> [--within 30]"
     assert message.data["doc"] == "The device has to be online."
-    assert message.data["flags"] == [{"flag": "--within", "hint": "number", "default": "30"}]
+    assert message.data["flags"] == [{"flag": "--within", "switch": False, "hint": "number", "default": "30"}]
     assert message.data["example"] == "diag ping dev-1 --within 10"
     assert message.data["allowed"]
+
+
+async def test_help_calls_only_a_switch_a_switch(router: Router, now: datetime) -> None:
+    text = str(render(await answer(router, "help fleet wipe", ADMIN, now)).blocks)
+    assert "`--how`  text, otherwise gently" in text
+    assert "`--force`  switch" in text
 
 
 async def test_help_for_a_command_out_of_reach_says_which_role_it_needs(router: Router, now: datetime) -> None:

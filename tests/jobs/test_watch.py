@@ -46,6 +46,15 @@ async def set_status(house: House, status: DeviceStatus) -> None:
         await session.execute(update(devices.devices).values(status=status))
 
 
+async def test_the_pushes_of_a_drift_case_are_configurations_alone(house: House) -> None:
+    await drifts(house, OLD)
+    for _ in range(6):
+        await types(house, "diag ping dev-1")
+        await house.later(seconds=1)
+    pushes = (await types(house, "drift show dev-1")).data["operations"]
+    assert [row[0] for row in pushes] == [NEW]
+
+
 async def test_a_version_that_nobody_knows_is_pushed_over_and_told_after_half_an_hour(house: House) -> None:
     await drifts(house, "2031.9", "dev-1", "dev-2")
     assert len(house.publish.pushes("dev-1")) == 1
