@@ -28,7 +28,7 @@ from bot.exporting import Exporting
 from bot.importing import Importing, Options, Report
 from bot.screen import with_made_up_secrets
 from bot.with_registry import APP_YAML, SettingsFile, with_database
-from commands.config import readable
+from commands.config import check_name, readable
 from fleet.errors import BadInput, FleetError
 from fleet.selector import parse
 from fleet.settings import Settings
@@ -163,6 +163,7 @@ def config(
     settings: SettingsFile = APP_YAML,
 ) -> None:
     """Keep a configuration version from a file."""
+    check_name(version)
     loaded = settings_file.load(settings, os.environ)
     try:
         body = readable(file.read_text(encoding="utf-8"), loaded.config.max_bytes)

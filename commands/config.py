@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 from commands.spec import Call, Rest, command
@@ -15,6 +16,7 @@ from fleet.selector import Field, Match, Selector, Value
 from link.wire import canonical
 from storage import audit, configs, devices, drift, schedule
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _LISTED = 15
 _DIFFERENCES = 60
 _SHOWN = 2500  # characters of a body that fit a message
@@ -53,9 +55,8 @@ async def add(call: Call, version: str, content: Rest) -> Message:
 
     The content is a JSON object. A file is added on the machine of the bot with `muster config VERSION FILE`.
     """
+    check_name(version)
     body = readable(content, call.settings.config.max_bytes)
-    if len(version) > 128:
-        raise BadInput(f"The version name has {len(version)} characters; at most 128 are kept.")
     sha256 = configs.sha256(body)
     async with call.db.begin() as session:
         new = await configs.add(session, version, body, "", call.person.id, call.now)
@@ -99,6 +100,15 @@ async def diff(call: Call, device: str) -> Message:
         },
         buttons=(Button(text="Drift case", run=f"drift show {device}"),) if case else (),
     )
+
+
+def check_name(version: str) -> None:
+    """Raises BadInput if nobody could type or report a version of this name."""
+    if not _NAME.fullmatch(version):
+        raise BadInput(
+            f"{version[:40]!r} cannot be a version name. It is one word of at most 128 letters, digits and . _ : + -, "
+            "and begins with a letter or a digit, like 2026.2.1."
+        )
 
 
 def readable(content: str, max_bytes: int) -> str:

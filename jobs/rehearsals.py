@@ -61,7 +61,8 @@ async def _played(run: Run, asked: Rehearsal) -> dict[str, Any]:
     async with _scratch() as db:
         every = await rehearsals.copy(run.db, db, asked.campaign_id, behaviour, run.now, run.settings)
         stage = _Stage(run, db, behaviour, run.now)
-        row = await stage.play(asked.campaign_id)
+        with structlog.contextvars.bound_contextvars(rehearsal=asked.id):  # else the log tells it as in earnest
+            row = await stage.play(asked.campaign_id)
         async with db.read() as session:
             facts = await campaign_news.facts(session, row, stage.now)
     took = stage.now - run.now

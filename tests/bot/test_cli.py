@@ -112,3 +112,13 @@ def test_the_audit_is_verified_against_a_head_and_exported(app_yaml: Path, tmp_p
     assert (cut.exit_code, "its tail was cut off" in cut.stdout) == (1, True)
     lines = muster(app_yaml, "audit", "export", "--since", "2026-01-01").stdout.splitlines()
     assert "devices.imported" in [json.loads(line)["action"] for line in lines]
+
+
+def test_a_configuration_is_kept_only_under_a_name_that_can_be_typed(
+    app_yaml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "body.json"
+    file.write_text("{}")
+    assert refused(app_yaml, monkeypatch, "config", "bad name", str(file)) == 1
+    assert "cannot be a version name" in " ".join(capsys.readouterr().err.split())
+    assert muster(app_yaml, "config", "2026.11.0", str(file)).exit_code == 0

@@ -39,6 +39,13 @@ async def test_the_keys_that_differ_and_since_when(house: House) -> None:
     assert (data["detected_at"], data["target_set_at"]) == (NOW, NOW)
 
 
+async def test_a_version_that_cannot_be_named_is_refused(house: House) -> None:
+    for name in ('"bad name"', "😀", "v" * 129):
+        assert "cannot be a version name" in await refused(house, f"config add {name} {{}}")
+    for name in ("2026.11.0", "v1_2:a+b-c", "v" * 128):
+        assert (await types(house, f"config add {name} {{}}")).data["new"] is True
+
+
 @pytest.mark.parametrize(
     ("device", "how", "rows"),
     [("same", "other", 0), ("runs", "none", 0), ("unknown", "unknown", 0), ("never", "never", 0)],

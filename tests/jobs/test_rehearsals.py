@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from commands import bulk, campaign
 from fleet.campaign import CampaignStatus
@@ -52,7 +54,9 @@ async def test_a_rehearsal_says_how_long_it_takes_and_touches_no_device(house: C
 async def test_a_rehearsal_names_the_gate_that_would_have_tripped(house: Campaigns) -> None:
     await a_fleet(house, 12)
     plan = await bulk.config(call(house), NEW, parse("all"))
-    said = await rehearsed(house, plan, rejecting="gw2")
+    with capture_logs(processors=[merge_contextvars]) as logged:
+        said = await rehearsed(house, plan, rejecting="gw2")
+    assert ["rehearsal" in each for each in logged if "paused by its gate" in each["event"]] == [True]
     assert said.data["status"] == "paused"
     assert "canaries failed" in said.data["why"]
     assert said.data["wave"] == 1
