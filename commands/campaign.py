@@ -149,6 +149,7 @@ async def resume(call: Call, campaign: str) -> Message:
 
 async def _resume(session: AsyncSession, call: Call, row: Campaign) -> None:
     _refuse_unless(row, CampaignStatus.PAUSED, what="resumed")
+    await fences.refuse(session, "resumed")
     if row.wave == 0:
         begins = max(row.start_at or call.now, call.now)
         await campaigns.move(session, row, CampaignStatus.SCHEDULED, call.person.id, call.now, due_at=begins, why="")
@@ -194,10 +195,10 @@ async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
         row = await campaigns.get(session, campaign, lock=True)
         _refuse_unless(row, *RETRIABLE, what="retried")
         condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
-        again = await campaign_devices.retry(session, row, condition)
+        again, of_wave = await campaign_devices.retry(session, row, condition)
         if not again:
             raise Refused(f"No device of campaign {row.id[-6:]} that matches {which} has failed. Nothing was changed.")
-        fewer = {"forgiven": max(row.forgiven - again, 0), "forgiven_failed": max(row.forgiven_failed - again, 0)}
+        fewer = {"forgiven": max(row.forgiven - of_wave, 0), "forgiven_failed": max(row.forgiven_failed - of_wave, 0)}
         if row.ended_at is None:
             await campaigns.change(session, row, **fewer)
             wake(session, "campaigns")
@@ -331,10 +332,9 @@ def _fence(fence: Fence, call: Call) -> dict[str, Any]:
 
 def _refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:
     if row.status not in legal:
-        who = f"<@{row.changed_by}>" if row.changed_by[:1] in ("U", "W") else row.changed_by or "nobody"
+        who = f" (last changed by <@{row.changed_by}>)" if row.changed_by[:1] in ("U", "W") else ""
         raise Refused(
-            f"Campaign {row.id[-6:]} is {row.status} (last changed by {who}), so it cannot be {what}. "
-            "See it with /fleet bulk show."
+            f"Campaign {row.id[-6:]} is {row.status}{who}, so it cannot be {what}. See it with /fleet bulk show."
         )
 
 

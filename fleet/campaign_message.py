@@ -20,8 +20,8 @@ def bar(settled: int, total: int) -> str:
 
 
 def settled(tally: Mapping[TargetState, int]) -> int:
-    """How many devices of the plan need nothing more."""
-    return sum(count for state, count in tally.items() if state not in UNSETTLED)
+    """How many devices of the plan need nothing more; those that an abort left as they are were not done."""
+    return sum(count for state, count in tally.items() if state not in (*UNSETTLED, TargetState.CANCELLED))
 
 
 def message(status: CampaignStatus, data: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> Message:

@@ -132,7 +132,8 @@ async def _do(run: Run, session: AsyncSession, row: Campaign, step: Step) -> dat
         case Finish(status=status):
             if status is CampaignStatus.ABORTED:
                 await campaign_devices.cancel_rest(session, row, now)
-            await campaigns.move(session, row, status, by, now, ended_at=now, due_at=None)
+            who = row.changed_by if status is CampaignStatus.ABORTED else by  # whoever aborted it stays named
+            await campaigns.move(session, row, status, who, now, ended_at=now, due_at=None)
             if ended := AT_END.get(row.kind):
                 await ended(Asked(session, row, now, run.settings))
             await audit.add(session, now, by, "campaign.ended", row.id, {"status": status.value})
@@ -189,4 +190,8 @@ async def start(run: Run, session: AsyncSession, approval: Approval) -> None:
     by = approval.ended_by or approval.requested_by
     await campaigns.move(session, row, CampaignStatus.SCHEDULED, by, run.now, due_at=begins)
     await audit.add(session, run.now, by, "campaign.scheduled", row.id, {"at": begins.isoformat()})
+    if await fences.standing(session):  # as those that stop-all found begun: a person resumes it
+        why, ends = "Everything was stopped when it was approved.", run.now + run.settings.campaigns.pause_expires
+        await campaigns.move(session, row, CampaignStatus.PAUSED, MUSTER.id, run.now, due_at=ends, why=why)
+        await audit.add(session, run.now, MUSTER.id, "campaign.paused", row.id, {"why": why})
     await campaign_news.open_message(session, row, run.now, run.settings)

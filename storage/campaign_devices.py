@@ -424,14 +424,19 @@ async def _end(
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
-async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]) -> int:
-    """The unsuccessful ones are planned again, in the present wave. `which`: a condition on `devices`. How many."""
+async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]) -> tuple[int, int]:
+    """The unsuccessful ones are planned again, in the present wave. `which`: a condition on `devices`.
+
+    Returns how many, and how many of them had failed in the present wave: only those were in its gate.
+    """
+    failed = (_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), _meant(row, which))
+    of_wave = await session.scalar(select(func.count()).where(*failed, _target.wave == row.wave)) or 0
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), _meant(row, which))
+        .where(*failed)
         .values(state=TargetState.PLANNED, wave=max(row.wave, 1), tries=0, settled_at=None, why="")
     )
-    return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
+    return int((await session.execute(statement)).rowcount), of_wave  # type: ignore[attr-defined]
 
 
 async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[bool], why: str, now: datetime) -> int:

@@ -33,6 +33,15 @@ async def standing(session: AsyncSession) -> Fence | None:
     return (await session.scalars(select(Fence).where(_STANDING).limit(1))).first()
 
 
+async def refuse(session: AsyncSession, what: str) -> None:
+    """Raises Refused if everything is stopped, so that nothing can be `what`, such as "resumed"."""
+    if fence := await standing(session):
+        raise Refused(
+            f"{_who(fence)} stopped everything at {fence.put_at:%Y-%m-%d %H:%M} UTC, so nothing can be {what} now. "
+            "/fleet bulk go-on ends that."
+        )
+
+
 async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:
     """Stop everything. Raises Refused if it is stopped already, naming by whom."""
     if before := await standing(session):
@@ -47,8 +56,11 @@ async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:
 
 
 def _already(fence: Fence) -> Refused:
-    who = f"<@{fence.put_by}>" if fence.put_by[:1] in ("U", "W") else fence.put_by
-    return Refused(f"{who} has stopped everything already. /fleet bulk go-on ends that.")
+    return Refused(f"{_who(fence)} has stopped everything already. /fleet bulk go-on ends that.")
+
+
+def _who(fence: Fence) -> str:
+    return f"<@{fence.put_by}>" if fence.put_by[:1] in ("U", "W") else fence.put_by
 
 
 async def lift(session: AsyncSession, by: str, now: datetime) -> Fence:

@@ -1091,6 +1091,7 @@ BULK = {
     "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),
     "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
     "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),
+    "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
     "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),

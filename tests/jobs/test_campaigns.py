@@ -179,6 +179,23 @@ async def test_whoever_resumes_accepts_what_failed_so_far_and_no_more(house: Hou
     assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
 
 
+async def test_a_retry_of_an_earlier_wave_leaves_what_was_accepted_in_the_present_one(house: House) -> None:
+    await a_fleet(house, 10)
+    campaign_id = await begun(house)
+    canaries = await under_way(house, campaign_id)
+    await ack(house, canaries, "rejected")
+    await campaign.resume(call(house), campaign_id)
+    await house.settle()
+    await house.later(seconds=61)
+    await ack(house, (await under_way(house, campaign_id))[:1], "rejected")
+    await campaign.resume(call(house), campaign_id)
+    assert (await row_of(house, campaign_id)).forgiven_failed == 1
+    await campaign.retry(call(house), campaign_id, parse(f"id:{canaries[0]}"))
+    await house.settle()
+    row = await row_of(house, campaign_id)
+    assert (row.status, row.wave, row.forgiven, row.forgiven_failed) == (CampaignStatus.RUNNING, 2, 1, 1)
+
+
 async def test_offline_devices_are_parked_count_in_no_gate_and_come_back_when_heard(house: House) -> None:
     ids = await a_fleet(house, 4)
     async with house.db.begin() as session:
@@ -241,14 +258,16 @@ async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_al
     await all_online(house)
     await house.settle()
     assert len(house.publish.sent) == 2
-    await campaign.abort(call(house), campaign_id)
+    await campaign.abort(call(house), campaign_id, "too loud")
     assert await states(house, campaign_id) == {"dispatched": 2, "cancelled": 4}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.STOPPING
     await ack(house, ids)
     assert await states(house, campaign_id) == {"succeeded": 2, "cancelled": 4}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.ABORTED
-    with pytest.raises(Refused, match=r"is aborted .* so it cannot be paused"):
+    with pytest.raises(Refused, match=r"is aborted .last changed by <@U0OLGA>., so it cannot be paused"):
         await campaign.pause(call(house), campaign_id)
+    said = (await campaign.show(call(house), campaign_id)).data
+    assert (said["changed_by"], said["why"], said["settled"], said["percent"]) == ("U0OLGA", "too loud", 2, 33)
 
 
 async def test_a_device_that_leaves_meanwhile_settles_its_row(house: House) -> None:

@@ -69,6 +69,23 @@ async def test_after_stop_all_nothing_leaves_drift_pushes_included_until_it_goes
     assert posts[-2:] == ["bulk/stop_all", "bulk/go_on"]
 
 
+async def test_what_is_approved_while_everything_is_stopped_waits_for_a_person_who_resumes_it(house: Campaigns) -> None:
+    await a_fleet(house, 4)
+    await campaign.stop_all(call(house), None)
+    campaign_id = await begun(house)
+    row = await row_of(house, campaign_id)
+    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped when it was approved.")
+    stopped = r"<@U0OLGA> stopped everything at 20.* UTC, so nothing can be resumed now\. /fleet bulk go-on ends that"
+    with pytest.raises(Refused, match=stopped):
+        await campaign.resume(call(house), campaign_id)
+    await campaign.go_on(call(house))
+    await house.settle()
+    assert house.publish.sent == []
+    await campaign.resume(call(house), campaign_id)
+    await house.settle()
+    assert len(house.publish.sent) == 2
+
+
 class Slow(FakePublish):
     """A broker that takes one message after the other, and asks between them as the real link does."""
 
