@@ -19,7 +19,7 @@ _BUTTONS = 5
 _DEVICES = 40
 
 
-@command("alert list", role=Role.VIEWER, example="alert list")
+@command("alert list", role=Role.VIEWER, aliases=("alerts",), example="alert list")
 async def list_open(call: Call) -> Message:
     """Alerts that are not resolved, the newest first."""
     async with call.db.read() as session:

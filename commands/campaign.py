@@ -42,7 +42,7 @@ _COLUMNS = ("device_id", "state", "wave", "site", "model", "firmware", "tries", 
 _STARTER_GRACE = timedelta(hours=1)
 
 
-@command("bulk list", role=Role.VIEWER, example="bulk list")
+@command("bulk list", role=Role.VIEWER, aliases=("campaigns",), example="bulk list")
 async def list_all(call: Call) -> Message:
     """Campaigns: the open ones, then the newest of the others."""
     async with call.db.read() as session:

@@ -76,7 +76,7 @@ def _site_rows(ranked: Ranked) -> list[list[str | int]]:
     return [[name, site.devices, site.online, site.offline, site.drifted, site.alerts] for name, site in lines]
 
 
-@command("find", role=Role.VIEWER, example="find site:oslo model:gw2 is:drifted")
+@command("find", role=Role.VIEWER, aliases=("devices",), example="find site:oslo model:gw2 is:drifted")
 async def find(
     call: Call, which: Selector, *, after: str = "", before: str = "", csv: bool = False, here: bool = False
 ) -> Message:

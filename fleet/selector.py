@@ -12,6 +12,7 @@
     └── Not(term)                        -group:canary
 
 A `Value` with `glob` set has `*` for any run of characters; otherwise it is meant literally (quotes switch `*` off).
+Quotes around one whole term, `"site:oslo"`, are left out: phones and shells put them there.
 All text is compared with upper and lower case kept apart. `str(selector)` is canonical text: parsing it gives the same
 selector back. Storage compiles this to SQL; `is:online` means heard within `drift.online_within` of now.
 """
@@ -199,13 +200,17 @@ def parse(text: str) -> Selector:
         raise BadInput(f"The selector has {len(text):,} characters; at most {MOST_CHARACTERS:,} can be read.")
     if text.strip().lower() == "all":
         return Selector()
+    return _joined(_parts(text))
+
+
+def _parts(text: str) -> list[Any]:
+    """Its terms and bare ids, in the order written. Raises BadInput."""
     try:
-        parts = _Build(text).transform(_parser().parse(text))
+        return _Build(text).transform(_parser().parse(text))
     except VisitError as error:
         raise error.orig_exc from None
     except UnexpectedInput as error:
         raise _not_understood(text, error) from None
-    return _joined(parts)
 
 
 # `-` before a term negates it. The lexer is contextual: `<` begins a comparison only where one may stand. A WORD takes
@@ -214,6 +219,7 @@ _GRAMMAR = r"""
     start: term+
     ?term: "-" test  -> negated
          | test
+         | QUOTED     -> quoted
     ?test: MATCH value ("," value)*                -> match
          | STATUS value ("," value)*               -> status
          | FIRMWARE comparison ("," comparison)*   -> firmware
@@ -273,6 +279,19 @@ class _Build(Transformer[Token, "list[Term | _BareIds]"]):
 
     def negated(self, test: Any) -> Not:
         return Not(Match(Field.ID, test.values) if isinstance(test, _BareIds) else test)
+
+    def quoted(self, token: Token) -> Any:
+        """A whole term in quotes. One with `*` is refused, as quotes switch it off elsewhere."""
+        inside = _unquoted(token).strip()
+        try:
+            parts = _parts(inside) if inside else []
+        except BadInput as error:
+            raise BadInput(str(error)) from None
+        if len(parts) != 1 or "*" in inside:
+            better = self._corrected(token, inside) if len(parts) == 1 else None
+            text = f"{token[:130]} is not understood: quotes may stand around a value or one whole term. {_ALLOWED}"
+            raise BadInput(text, better)
+        return parts[0]
 
     def match(self, name: Token, *values: Value) -> Match:
         return Match(Field(name[:-1].lower()), _once(values))

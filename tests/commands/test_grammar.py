@@ -154,6 +154,10 @@ def test_words_are_bound_as_the_signature_says(line: str, args: list[Any], kwarg
     assert bound(line) == (args, kwargs)
 
 
+def test_quotes_of_a_phone_around_a_term_are_left_out() -> None:
+    assert bound("diag logs “site:oslo”")[0] == [selector.parse("site:oslo")]
+
+
 def test_a_selector_takes_all_words_and_flags_stand_anywhere() -> None:
     args, kwargs = bound('diag logs site:"New York" --lines 5 -group:canary firmware:&lt;1.4 --no-color --level error')
     assert args == [selector.parse('site:"New York" -group:canary firmware:<1.4')]
@@ -336,3 +340,14 @@ async def _anything(call: Call, **more: str) -> Message:
 def test_a_signature_that_is_no_grammar_is_refused_at_import(function: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         command("x", role=Role.VIEWER)(function)
+
+
+@pytest.mark.parametrize(
+    ("plural", "words"),
+    [("alerts", "alert list"), ("campaigns", "bulk list"), ("approvals", "approve list"), ("devices all", "find")],
+)
+def test_a_noun_in_the_plural_is_its_list(plural: str, words: str) -> None:
+    found = grammar.find(commands.ALL, plural)
+    assert found is not None
+    assert found.command.words == words
+    grammar.bind(found)
