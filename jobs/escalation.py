@@ -89,10 +89,9 @@ async def call_people(run: Run) -> datetime | None:
                 continue
             said = {"mention": call.mention, "about": alerts.about(row), "opened_at": row.opened_at}
             key = alerts.message_key(row.id)
-            began = int((row.ladder_at or row.opened_at).timestamp())  # a ladder that begins anew calls anew
             await outbox.put(
                 session,
-                {f"{key}:rung:{began}:{call.rung}": Message(template="alert/call", data=said)},
+                {alerts.call_key(row, call.rung): Message(template="alert/call", data=said)},
                 run.settings.slack.ops_channel,
                 run.now,
                 outbox.ESCALATION,

@@ -31,6 +31,12 @@ def message_key(alert_id: str) -> str:
     return f"alert:{alert_id}"
 
 
+def call_key(alert: AnyRow, rung: int) -> str:
+    """The outbox key of the call of a rung: a ladder that begins anew calls anew."""
+    began = int((alert.ladder_at or alert.opened_at).timestamp())
+    return f"{message_key(alert.id)}:rung:{began}:{rung}"
+
+
 async def get(session: AsyncSession, name: str) -> Alert:
     """One alert by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so."""
     if found := await session.get(Alert, name):
@@ -172,7 +178,13 @@ def messages(rows: Sequence[AnyRow], also: Mapping[str, Mapping[str, Any]] | Non
 
 
 async def say(session: AsyncSession, rows: Sequence[AnyRow], now: datetime, after: timedelta = timedelta(0)) -> None:
-    """Edit the messages of these alerts. `after` lets edits pile up that nobody waits for, such as numbers."""
+    """Edit the messages of these alerts. `after` lets edits pile up that nobody waits for, such as numbers.
+
+    Calls that have not left yet are withdrawn where somebody has taken the alert, or it is over or silent.
+    """
+    silent = [row for row in rows if row.state is not AlertState.OPEN]
+    calls = [call_key(row, rung) for row in silent for rung in range(1, row.rung + 1)]
+    await outbox.withdraw(session, calls, now)
     await outbox.revise(session, messages(rows, await _present(session, rows)), now, after)
 
 

@@ -242,6 +242,19 @@ async def later(
     await session.execute(update(outbox).where(outbox.c.id == row_id).values(**values))
 
 
+async def withdraw(session: AsyncSession, keys: Sequence[str], now: datetime) -> None:
+    """What of these was not posted, and is not being posted right now, is not to be posted any more."""
+    if not keys:
+        return
+    given = batch.texts(session)
+    statement = (
+        update(outbox)
+        .where(outbox.c.key == given.c.value, batch.and_not_guessed(outbox.c.ts.is_(None), _unclaimed(now)))
+        .values(due_at=None, error="nobody needs it any more")
+    )
+    await session.execute(statement, {"given": batch.dump(keys)})
+
+
 async def give_up(session: AsyncSession, row_id: str, error: str) -> None:
     """Nobody wants it any more, or Slack never will: it stays in the table with its error, and is due no more."""
     statement = (

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from fleet.alert import AlertState
+from jobs.escalation import call_people
 from storage import devices, drift
 from storage.db import Database
 from storage.tables import Alert, AuditEntry, DriftCase
@@ -69,6 +70,17 @@ async def test_the_button_snoozes_for_an_hour_and_then_the_ladder_begins_anew(ho
     await house.later(minutes=15)
     await house.later(minutes=45)
     assert called(house) == ["<!here>", "<!here>", "<@U0BOSS>"]
+
+
+@pytest.mark.parametrize("line", ["alert ack {id}", "alert snooze {id} 1h", "alert resolve {id} --force it is known"])
+async def test_a_call_that_has_not_left_yet_is_withdrawn(house: House, line: str) -> None:
+    await house.later(hours=24)
+    house.now += timedelta(minutes=15)
+    await call_people.work(house.run())
+    await types(house, line.format(id=(await the_alert(house)).id))
+    await house.settle()
+    await house.later(minutes=5)
+    assert called(house) == []
 
 
 async def test_a_snooze_is_ended_by_hand_and_by_the_cause(house: House) -> None:
