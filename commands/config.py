@@ -14,7 +14,7 @@ from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import Role
 from fleet.selector import Field, Match, Selector, Value
 from link.wire import canonical
-from storage import audit, configs, devices, drift, schedule
+from storage import audit, configs, devices, drift, fences, schedule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _LISTED = 15
@@ -148,8 +148,9 @@ async def assign(call: Call, version: str, which: Selector) -> Message:
         if changed:
             await schedule.bring_forward(session, schedule.SWEEP, call.now)
             await audit.add(session, call.now, call.person.id, "config.assigned", version, {"devices": changed})
+        stopped = await fences.told(session, call.now)
     return Message(
         template="config/assigned",
-        data={"version": version, "changed": changed, "unchanged": sorted(set(chosen) - set(changed))},
+        data={"version": version, "changed": changed, "unchanged": sorted(set(chosen) - set(changed)), **stopped},
         buttons=(Button(text="Drifted devices", run="drift list"),),
     )

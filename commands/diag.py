@@ -13,7 +13,7 @@ from fleet.errors import BadInput, NotAllowed, Refused
 from fleet.message import Audience, Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import audit, devices, diagnostics, fan_outs, ids, outbox
+from storage import audit, devices, diagnostics, fan_outs, fences, ids, outbox
 from storage.outbox import Attachment, Place
 from storage.tables import Device, DiagnosticRequest
 
@@ -80,7 +80,7 @@ async def _ask(
         request = _request(call, kind, device, params, waiting=not online and wait and not anyway)
         if not online and not wait and not anyway:
             return _offline(call, device, request)
-        message = diagnostic_message.of(request, call.now)
+        message = diagnostic_message.of(request, call.now).knowing(await fences.told(session, call.now))
         await diagnostics.ask(session, [request], call.now)
         place = Place(call.channel, call.thread_ts, call.person.id)
         await outbox.answer(session, diagnostics.message_key(request["id"]), message, place, call.now, _AT_ONCE)
@@ -125,7 +125,7 @@ async def _ask_many(
             "due_at": call.now,
         }
         await fan_outs.begin(session, fan_out)
-        message = fan_out_message.progress(fan_out, {}, call.now)
+        message = fan_out_message.progress(fan_out, {}, call.now).knowing(await fences.told(session, call.now))
         place = Place(call.channel, call.thread_ts, call.person.id)
         await outbox.answer(session, fan_outs.message_key(fan_out["id"]), message, place, call.now)
         told = {"request": fan_out["id"], "selector": str(which), "devices": total, "params": params}

@@ -13,7 +13,19 @@ from fleet.message import Button, Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.operation import OperationKind
 from fleet.roles import Role
-from storage import alert_devices, alert_snooze, alerts, audit, configs, devices, drift, glance, operations, schedule
+from storage import (
+    alert_devices,
+    alert_snooze,
+    alerts,
+    audit,
+    configs,
+    devices,
+    drift,
+    fences,
+    glance,
+    operations,
+    schedule,
+)
 
 _LISTED = 30
 _HISTORY = 5
@@ -115,6 +127,7 @@ async def retry(call: Call, device: str) -> Message:
         [anew] = await drift.rounds_for(session, [case], call.now, call.settings.drift.online_within)
         await drift.begin_rounds(session, [anew], call.now, call.person.id)
         await audit.add(session, call.now, call.person.id, "drift.retry", device)
+        stopped = await fences.told(session, call.now)
     return Message(
         template="drift/retry",
         data={
@@ -122,6 +135,7 @@ async def retry(call: Call, device: str) -> Message:
             "version": anew["target_version"],
             "waiting": anew["state"] == "waiting",
             "last_seen_at": row.last_seen_at,
+            **stopped,
         },
     )
 

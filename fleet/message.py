@@ -143,3 +143,7 @@ class Message(BaseModel):
     audience: Audience = Audience.CALLER
     form: Form | None = None
     file: SkipValidation[File | None] = Field(default=None, exclude=True)
+
+    def knowing(self, more: Mapping[str, Any]) -> Message:
+        """The same with more data for its template."""
+        return self.model_copy(update={"data": {**self.data, **more}})

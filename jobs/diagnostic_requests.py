@@ -13,7 +13,7 @@ from jobs.spec import Dispatch, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import DiagnosticsRequest
-from storage import diagnostics, outbox
+from storage import diagnostics, fences, outbox
 from storage.db import AnyRow
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,10 @@ async def _sent(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> None
 async def _expired(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> None:
     unsent = await diagnostics.expired(session, [row.id for row in rows])
     told = [row for row in unsent if row.fan_out_id is None]
-    messages = {diagnostics.message_key(row.id): diagnostic_message.of(row._asdict(), run.now) for row in told}
+    stopped = await fences.told(session, run.now)
+    messages = {
+        diagnostics.message_key(row.id): diagnostic_message.of(row._asdict(), run.now).knowing(stopped) for row in told
+    }
     await outbox.revise(session, messages, run.now)
     log.warning("questions could not be sent in time", requests=len(unsent))
 

@@ -28,7 +28,7 @@ from fleet.message import Message
 from fleet.operation import OperationState
 from fleet.redaction import Redaction
 from jobs.spec import Run, job
-from storage import diagnostics, operations, outbox
+from storage import diagnostics, fences, operations, outbox
 from storage.db import CLOCK, AnyRow
 from storage.outbox import Attachment, Place
 
@@ -108,11 +108,12 @@ async def _record(run: Run, made: Sequence[_Made]) -> None:
             ended = [each.row.id for each in settled if _ENDED.get(each.verdict.state) is state]
             await operations.close(session, ended, state, run.now)
         messages: dict[str, Message] = {}
+        stopped = await fences.told(session, run.now)
         for each in (each for each in settled if each.row.fan_out_id is None):
             key = diagnostics.message_key(each.row.id)
             row, inline = each.row._asdict(), run.settings.diagnostics.inline_lines
             file = diagnostic_message.file_name(row, each.text, inline)
-            messages[key] = _message(each, run.now, file)
+            messages[key] = _message(each, run.now, file).knowing(stopped if each.row.sent_at is None else {})
             if file:
                 note = Message(template="diag/file", data=messages[key].data)
                 files = {f"{key}:{each.row.chunks}": (Attachment(file, each.text.encode("utf-8", "replace")), note)}
@@ -164,5 +165,9 @@ async def _ask_returned(run: Run) -> None:
     expires_at, due_at = run.now + policy.expires_after, run.now + policy.chunk_timeout
     async with run.db.begin(CLOCK) as session:
         rows = await diagnostics.returned(session, run.now, expires_at, due_at, _BATCH)
-        messages = {diagnostics.message_key(row.id): diagnostic_message.of(row._asdict(), run.now) for row in rows}
+        stopped = await fences.told(session, run.now)
+        messages = {
+            diagnostics.message_key(row.id): diagnostic_message.of(row._asdict(), run.now).knowing(stopped)
+            for row in rows
+        }
         await outbox.revise(session, messages, run.now)

@@ -16,7 +16,7 @@ from fleet.fan_out import SLICE_EVERY, Report, Step, next_step, report, slice_of
 from fleet.message import Message
 from jobs import histogram
 from jobs.spec import Run, job
-from storage import diagnostics, fan_outs, outbox
+from storage import diagnostics, fan_outs, fences, outbox
 from storage.db import CLOCK, AnyRow
 from storage.outbox import Attachment, Place
 
@@ -75,7 +75,7 @@ async def _show(run: Run, row: AnyRow) -> None:
 async def _revise(run: Run, session: AsyncSession, row: AnyRow) -> None:
     """Edits pile up to one in `fan_out_edit_every`, which then shows the newest numbers."""
     counts = await diagnostics.counts(session, row.id)
-    message = fan_out_message.progress(row._asdict(), counts, run.now)
+    message = fan_out_message.progress(row._asdict(), counts, run.now).knowing(await fences.told(session, run.now))
     every = run.settings.diagnostics.fan_out_edit_every
     await outbox.revise(session, {fan_outs.message_key(row.id): message}, run.now, every)
 

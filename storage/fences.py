@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +41,12 @@ async def refuse(session: AsyncSession, what: str) -> None:
             f"{_who(fence)} stopped everything at {fence.put_at:%Y-%m-%d %H:%M} UTC, so nothing can be {what} now. "
             "/fleet bulk go-on ends that."
         )
+
+
+async def told(session: AsyncSession, now: datetime) -> dict[str, Any]:
+    """What `stopped.j2` needs to say that an order waits; nothing while nothing is stopped."""
+    fence = await standing(session)
+    return {"stopped_by": fence.put_by, "stopped_at": fence.put_at, "now": now} if fence else {}
 
 
 async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:

@@ -11,6 +11,7 @@ from fleet.fan_out import report
 from fleet.message import Message
 from tests.conftest import NOW
 
+STOPPED = {"stopped_by": "U0ADA", "stopped_at": NOW - timedelta(minutes=20), "now": NOW}
 _METRICS = {
     "cpu_percent": 97.0,
     "ram_used_bytes": 1_200_000_000,
@@ -94,6 +95,8 @@ DIAG = {
     "diag/asking.logs": _said(_LOGS, RequestState.ANSWERING),
     "diag/asking.waiting": _said(_READ, RequestState.WAITING, sent_at=None),
     "diag/asking.stuck": _said(_PING, RequestState.ASKED, sent_at=None, due_at=NOW + timedelta(minutes=5)),
+    "diag/asking.stopped": _said(_PING, RequestState.ASKED, sent_at=None).knowing(STOPPED),
+    "diag/silent.stopped": _said(_LOGS, RequestState.EXPIRED, sent_at=None).knowing(STOPPED),
     "diag/silent": _said(_PING, RequestState.SILENT),
     "diag/silent.not-back": _said(_READ, RequestState.EXPIRED, sent_at=None, result={"waited": True}),
     "diag/silent.no-broker": _said(_LOGS, RequestState.EXPIRED, sent_at=None),
@@ -127,6 +130,7 @@ DIAG = {
     ),
     "diag/history.nothing": Message(template="diag/history", data={**_HISTORY, "rows": [], "trips": []}),
     "diag/progress": fan_out_message.progress(_MANY, _COUNTS, NOW),
+    "diag/progress.stopped": fan_out_message.progress(_MANY, {}, NOW).knowing(STOPPED),
     "diag/report": fan_out_message.closed(_MANY, report(_PING, _FOUR, _OFF), NOW),
     "diag/report.all": fan_out_message.closed(_MANY, report(_PING, _FOUR[:1], _OFF), NOW),
     "diag/report.metrics": fan_out_message.closed({**_MANY, "kind": _READ}, report(_READ, _FULL, _OFF), NOW),

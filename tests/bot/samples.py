@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from fleet.message import Button, Message, Style
-from tests.bot.diagnostic_samples import DIAG
+from tests.bot.diagnostic_samples import DIAG, STOPPED
 from tests.conftest import NOW
 
 AGO = {minutes: NOW - timedelta(minutes=minutes) for minutes in (1, 3, 7, 90, 1500, 9000)}
@@ -345,6 +345,8 @@ CONFIG = {
     "config/added.again": _said("config/added", version="2026.2.1", new=False, sha256=_SHA),
     "config/assigned": _said("config/assigned", version="2026.2.1", changed=["dev-1", "dev-2"], unchanged=["dev-3"]),
     "config/assigned.nothing": _said("config/assigned", version="2026.2.1", changed=[], unchanged=["dev-3"]),
+    "config/assigned.stopped": _said("config/assigned", version="2026.2.1", changed=["dev-1"], unchanged=[], **STOPPED),
+    "stopped": _said("stopped", **STOPPED),
     "config/diff": _said(
         "config/diff",
         **_DIFF,
@@ -825,6 +827,9 @@ DRIFT = {
     "drift/list.none": _said("drift/list", now=NOW, total=0, rows=[]),
     "drift/retry": _said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=False, last_seen_at=AGO[3]),
     "drift/retry.offline": _said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=True, last_seen_at=None),
+    "drift/retry.stopped": _said(
+        "drift/retry", version="2026.2.0", device_id="dev-1", waiting=False, last_seen_at=AGO[3], **STOPPED
+    ),
     "drift/show": _said("drift/show", **_DRIFT),
     "drift/show.ahead-and-snoozed": _said(
         "drift/show",

@@ -23,6 +23,7 @@ from tests.build import NEW, OLD
 from tests.conftest import settings_for
 from tests.house import FakePublish
 from tests.jobs.test_campaigns import Campaigns, a_fleet, begun, call, row_of, states
+from tests.typed import types
 
 
 @pytest.fixture
@@ -146,3 +147,14 @@ async def test_an_operation_whose_campaign_was_paused_in_this_moment_does_not_le
 
 def test_only_approvers_stop_everything_and_let_it_go_on() -> None:
     assert {campaign.stop_all.role, campaign.go_on.role} == {"approver"}
+
+
+async def test_what_is_asked_for_meanwhile_says_that_it_waits(house: Campaigns) -> None:
+    await drifted(house, 2)
+    await house.settle()
+    before = len(house.publish.sent)
+    assert "stopped_by" not in (await types(house, "drift retry old-0")).data
+    await campaign.stop_all(call(house))
+    for line in ("drift retry old-0", f"config assign {OLD} old-1", "diag ping old-0", "diag metrics all"):
+        assert (await types(house, line)).data["stopped_by"] == "U0OLGA", line
+    assert len(house.publish.sent) == before
