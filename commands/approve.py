@@ -56,7 +56,9 @@ async def show(call: Call, request: str) -> Message:
     data = {
         **approvals.shown(found, said),
         "now": call.now,
-        "params": sorted(found.params.items()),
+        "params": sorted(
+            (name, value) for name, value in found.params.items() if name != "rollout" and value is not None
+        ),
         "plan_sha256": found.plan_sha256,
         "decisions": [[each.person, each.verdict.value, each.at, each.reason] for each in said],
     }

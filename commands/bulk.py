@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +12,9 @@ from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style
 from fleet.roles import Role
-from fleet.rollout import Rollout, part, predicted, share, window
+from fleet.rollout import Rollout, part, predicted, rules, share, window
 from fleet.selector import Selector, parse
-from storage import audit, campaign_plan, campaigns, configs, ids
+from storage import audit, campaign_plan, campaigns, configs, groups, ids
 from storage.campaign_plan import Moment, Preview
 from storage.tables import Campaign
 
@@ -155,12 +155,14 @@ async def restart(
 async def plan(call: Call, draft: Draft) -> Message:
     """Freeze the targets of a campaign and show them. It is a draft: it ends by itself if nobody asks for approval.
 
-    Raises Refused if there is nothing to do.
+    Raises Refused if there is nothing to do, and NotFound for a group that is none.
     """
     if draft.at and draft.at <= call.now:
         raise BadInput(f"--at {draft.at.isoformat(timespec='minutes')} has passed. Leave it out to begin at once.")
     at = Moment(call.now, call.settings.drift.online_within)
     async with call.db.begin() as session:
+        for selector in _typed(draft, call):
+            await groups.refuse_unknown(session, selector)
         row_id = ids.new("ca", call.now)
         row = {
             "id": row_id,
@@ -187,6 +189,16 @@ async def plan(call: Call, draft: Draft) -> Message:
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
     return preview(made, shown, call, draft.notes)
+
+
+def _typed(draft: Draft, call: Call) -> Iterator[Selector]:
+    """The selectors of somebody's line: those of the settings may name a group that is to come."""
+    policy = call.settings.campaigns
+    usual = ("", policy.canary, policy.firmware_canary, policy.restart_last)
+    yield draft.which
+    for text in (draft.rollout.canary, draft.rollout.last):
+        if text not in usual and share(text) is None:
+            yield parse(text)
 
 
 def _nothing(which: Selector, shown: Preview) -> str:
@@ -231,21 +243,3 @@ def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()
             Button(text="Discard", run=f"bulk abort {row.id}"),
         ),
     )
-
-
-def rules(rollout: Rollout) -> list[list[str]]:
-    """The rollout as pairs of a name and a value, for people."""
-    told = {
-        "Canary": rollout.canary or "none",
-        "Waves": rollout.wave or "all at once",
-        "Last": rollout.last,
-        "Soak": str(rollout.soak),
-        "Stagger at a site": str(rollout.stagger) if rollout.stagger else "",
-        "At once": f"{rollout.concurrency:,}",
-        "At once at a site": f"{rollout.max_unavailable:,}" if rollout.max_unavailable else "",
-        "A minute": f"{rollout.per_minute:,}" if rollout.per_minute else "",
-        "May fail": f"{rollout.max_failed:.1%}, canaries {rollout.canary_max_failed:.1%}",
-        "Window": rollout.window,
-        "Offline ones": f"waited for {rollout.tail}",
-    }
-    return [[name, value] for name, value in told.items() if value]

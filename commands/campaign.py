@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.approve import asked
-from commands.bulk import PLAYABLE, Draft, plan, rules
+from commands.bulk import PLAYABLE, Draft, plan
 from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import MOVES, RETRIABLE, CampaignKind, CampaignStatus, tripped
@@ -18,7 +18,7 @@ from fleet.errors import Refused
 from fleet.message import Button, File, Message, Style
 from fleet.rehearsal import Behaviour
 from fleet.roles import Role
-from fleet.rollout import part
+from fleet.rollout import part, rules
 from fleet.selector import Selector, parse
 from storage import (
     approvals,

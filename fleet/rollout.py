@@ -202,3 +202,21 @@ def frozen_until(freezes: Sequence[tuple[datetime, datetime]], now: datetime) ->
         if since <= until < to:
             until = to
     return until if until > now else None
+
+
+def rules(rollout: Rollout) -> list[list[str]]:
+    """The rollout as pairs of a name and a value, for people."""
+    told = {
+        "Canary": rollout.canary or "none",
+        "Waves": rollout.wave or "all at once",
+        "Last": rollout.last,
+        "Soak": str(rollout.soak),
+        "Stagger at a site": str(rollout.stagger) if rollout.stagger else "",
+        "At once": f"{rollout.concurrency:,}",
+        "At once at a site": f"{rollout.max_unavailable:,}" if rollout.max_unavailable else "",
+        "A minute": f"{rollout.per_minute:,}" if rollout.per_minute else "",
+        "May fail": f"{rollout.max_failed:.1%}, canaries {rollout.canary_max_failed:.1%}",
+        "Window": rollout.window,
+        "Offline ones": f"waited for {rollout.tail}",
+    }
+    return [[name, value] for name, value in told.items() if value]

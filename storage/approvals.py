@@ -20,6 +20,7 @@ from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verd
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.message import Message
 from fleet.roles import Person
+from fleet.rollout import Rollout, rules
 from fleet.settings import RolesSettings, Settings
 from storage import audit, ids, outbox
 from storage.db import wake
@@ -224,8 +225,11 @@ def _is_told(approval: Approval) -> bool:
 
 
 def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any]:
-    """A request as templates know it."""
+    """A request as templates know it. A campaign's has `rules`, its gates among them, and `campaign_id`."""
+    rollout = approval.params.get("rollout")
     return {
+        "campaign_id": str(approval.params.get("campaign") or ""),
+        "rules": rules(Rollout.model_validate(rollout)) if rollout else [],
         "approval_id": approval.id,
         "state": approval.state.value,
         "operation": approval.operation,

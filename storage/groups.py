@@ -43,6 +43,13 @@ async def get(session: AsyncSession, name: str) -> SavedGroup | None:
     raise not_found("group", name, there, "See what there is with /fleet group list.")
 
 
+async def refuse_unknown(session: AsyncSession, selector: Selector) -> None:
+    """Raises NotFound if it names a group that is none: it would mean nobody, or leave nobody out."""
+    for value in group.named_in(selector):
+        if not value.glob:
+            await get(session, value.text)
+
+
 async def save(session: AsyncSession, name: str, selector: Selector, note: str, by: str, now: datetime) -> bool:
     """Keep a selector under that name; True if it is new. Raises Refused for a static list's name, and for loops."""
     if await session.scalar(select(device_groups.c.name).where(device_groups.c.name == name).limit(1)):

@@ -654,6 +654,8 @@ _REQUEST = {
     "state": "pending",
     "operation": "bulk.decommission",
     "title": "Decommission 1,200 devices at oslo",
+    "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
+    "rules": [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]],
     "why": "replaced by gw3",
     "count": 1200,
     "sites": ["oslo", "bergen"],
@@ -675,6 +677,8 @@ _REQUEST = {
 _ONE = _REQUEST | {
     "operation": "device.move",
     "title": "Move dev-1 to bergen",
+    "campaign_id": "",
+    "rules": [],
     "why": "",
     "count": 1,
     "sites": [],

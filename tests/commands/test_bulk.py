@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from commands import bulk, campaign
-from fleet.errors import BadInput, Refused
+from commands import approve, bulk, campaign
+from fleet.errors import BadInput, NotFound, Refused
 from fleet.selector import parse
 from fleet.settings import Settings
-from storage import campaigns
+from storage import campaigns, groups
 from storage.db import Database
 from storage.tables import devices
 from tests.build import NEW, OLD
@@ -56,6 +56,16 @@ async def test_a_plan_without_devices_is_refused_with_the_reason(house: Campaign
         await bulk.config(call(house), NEW, parse("site:rome"))
 
 
+async def test_a_group_that_is_none_is_refused_with_those_that_are_like_it(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    async with house.db.begin() as session:
+        await groups.save(session, "canary", parse("dev-00"), "", "U0OLGA", house.now)
+    for which, canary in (("-group:canry", None), ("all", "group:canry")):
+        with pytest.raises(NotFound, match=r"There is no group called canry\. Did you mean canary\?"):
+            await bulk.config(call(house), NEW, parse(which), canary=canary)
+    await bulk.config(call(house), NEW, parse("-group:canary"), canary="group:can*")
+
+
 async def test_the_rollout_is_that_of_the_settings_changed_by_the_flags(house: Campaigns) -> None:
     await a_fleet(house, 3)
     plan = await bulk.restart(call(house), parse("all"), canary="none", max_failed="10%", window="22:00-05:00")
@@ -88,3 +98,12 @@ async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campai
     plan = await campaign.top_up(call(house), first)
     assert (plan.data["title"], plan.data["targets"]) == (f"Configuration {NEW} (top-up)", 1)
     assert (await row_of(house, named(plan))).parent_id == first
+
+
+async def test_whoever_approves_sees_the_rules_of_the_campaign_and_which_it_is(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    plan = await bulk.config(call(house), NEW, parse("all"))
+    asked = await campaign.ask(call(house), named(plan))
+    said = (await approve.show(call(house), str(asked.data["approval_id"]))).data
+    assert (said["rules"], said["campaign_id"]) == (plan.data["rollout"], named(plan))
+    assert "rollout" not in dict(said["params"])
