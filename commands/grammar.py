@@ -104,6 +104,20 @@ def _placeholder(parameter: Parameter) -> str:
     return f"<{name}>" if parameter.required else f"[{name}]"
 
 
+def _asked_for(parameter: Parameter) -> str:
+    """What is said when it is missing."""
+    if parameter.kind is Kind.SELECTOR:
+        return "Which devices? Name them, or write all for the whole fleet."
+    if parameter.kind is Kind.REST:
+        what = "Say why" if parameter.word == "why" else f"The {parameter.word} is missing"
+        return f"{what}: it is the end of the line."
+    if "|" in parameter.hint:
+        return f"Which {parameter.word}? It can be {', '.join(parameter.hint.split('|'))}."
+    return (
+        f"A {parameter.hint} is missing: {_placeholder(parameter)}." if parameter.hint else f"Which {parameter.word}?"
+    )
+
+
 def _flag_usage(parameter: Parameter) -> str:
     if parameter.kind is Kind.SWITCH:
         return f"[{parameter.flag}]"
@@ -175,7 +189,7 @@ def _likeness(a: str, b: str) -> float:
 def bind(found: Found, root: str = "/fleet") -> tuple[list[Any], dict[str, Any]]:
     """The arguments behind `call`, positional and by name. Raises BadInput."""
     try:
-        return _Binding(found).arguments()
+        return _Binding(found, root).arguments()
     except BadInput as error:
         text = f"{error}\nUsage: {usage(found.command, root)}"
         raise BadInput(text, error.suggestion) from None
@@ -184,8 +198,9 @@ def bind(found: Found, root: str = "/fleet") -> tuple[list[Any], dict[str, Any]]
 class _Binding:
     """One walk along the words behind a command's name."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, root: str) -> None:
         self.found = found
+        self.root = root
         self.command = found.command
         self.flags = {each.flag: each for each in self.command.flags}
         self.named: dict[str, Any] = {}
@@ -276,7 +291,9 @@ class _Binding:
             token = left.pop(0)
             return [self._convert(parameter, token.text, parameter.word, token)]
         if parameter.required:
-            raise BadInput(f"{_placeholder(parameter)} is missing: {self._wanted(parameter)}.")
+            example = self.command.example
+            line = f"\nFor example: {self.root} {example}" if example else ""
+            raise BadInput(f"{_asked_for(parameter)}{line}")
         return [parameter.default]
 
     def _selector(self, parameter: Parameter, taken: list[Token]) -> Any:
@@ -307,8 +324,6 @@ class _Binding:
     def _wanted(self, parameter: Parameter) -> str:
         if "|" in parameter.hint:
             return f"one of {', '.join(parameter.hint.split('|'))}"
-        if parameter.kind is Kind.SELECTOR:
-            return "name devices, or write all for the whole fleet"
         return (
             f"a {parameter.hint}" if parameter.hint not in ("", "text") else "some text" if parameter.hint else "a word"
         )

@@ -29,6 +29,11 @@ PROBLEM = {
         text="There is no flag --witin here. Did you mean --within?\nUsage: /fleet diag ping <device> [--within 30]",
         reference=None,
     ),
+    "problem.missing": _said(
+        "problem",
+        text="Which device?\nFor example: /fleet diag ping dev-1\nUsage: /fleet diag ping <device> [--within 30]",
+        reference=None,
+    ),
     "problem.fault": _said("problem", text="Something in Muster went wrong.", reference="ref-0a1b2c3d"),
     "problem.hostile": _said("problem", text=f"There is no device called {HOSTILE}.", reference=None),
 }

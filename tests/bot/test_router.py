@@ -85,7 +85,12 @@ async def test_a_line_runs_its_command_as_the_person(router: Router, now: dateti
         ("fleet wipe --how busy", ADMIN, "The database is busy."),
         ("make coffee", VIEWER, "There is no command make coffee. /fleet help lists all of them."),
         ("help make coffee", VIEWER, "There is no command make coffee."),
-        ("diag ping", VIEWER, "<device> is missing: a word.\nUsage: /fleet diag ping <device> [--within 30]"),
+        (
+            "diag ping",
+            VIEWER,
+            "Which device?\nFor example: /fleet diag ping dev-1 --within 10\n"
+            "Usage: /fleet diag ping <device> [--within 30]",
+        ),
     ],
 )
 async def test_a_refusal_is_a_sentence(router: Router, now: datetime, line: str, person: Person, said: str) -> None:

@@ -91,7 +91,13 @@ async def save(call: Call, name: str, which: Selector, *, why: str = "") -> Mess
     return Message(template="problem")
 
 
-ALL: tuple[AnyCommand, ...] = (status, ping, logs, add, ack, set_level, sweep, say, save)
+@command("wait", role=Role.VIEWER, example="wait 5m lunch")
+async def wait(call: Call, long: timedelta, why: Rest) -> Message:
+    """Wait."""
+    return Message(template="problem")
+
+
+ALL: tuple[AnyCommand, ...] = (status, ping, logs, add, ack, set_level, sweep, say, save, wait)
 
 
 def bound(line: str) -> tuple[list[Any], dict[str, Any]]:
@@ -193,7 +199,7 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said", "suggestion"),
     [
-        ("diag ping", "<device> is missing: a word.", None),
+        ("diag ping", "Which device?\nUsage: ", None),
         ("diag ping a b", "b is one word too many: diag ping takes 1 word.", None),
         ("status now", "now is one word too many: status takes no words.", None),
         ("diag ping a --witin 3", "no flag --witin here. Did you mean --within?", "diag ping a --within 3"),
@@ -211,7 +217,7 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
         ("diag logs all --since 99999999999999999d", "it must be a time such as", None),
         ("diag logs all --level eror", "one of error, warning. Did you mean error?", None),
         ("diag logs all --no-color=yes", "--no-color is a switch and takes no value.", "diag logs all --no-color"),
-        ("diag logs", "<selector> is missing: name devices, or write all", None),
+        ("diag logs", "Which devices? Name them, or write all for the whole fleet.\nUsage: ", None),
         ("diag logs sit:oslo --lines 3", "Did you mean site:?", "diag logs site:oslo --lines 3"),
         ("diag logs is:online --lines 3 sit:oslo", "Did you mean site:?", "diag logs --lines 3 is:online site:oslo"),
         ("diag logs --lines 3 -- is:online sit:oslo", "Did you mean", "diag logs --lines 3 -- is:online site:oslo"),
@@ -222,8 +228,11 @@ def test_the_usage_line_shows_the_signature(one: AnyCommand, line: str) -> None:
         ("set level error maybe --by a", "enabled cannot be 'maybe': it must be one of yes, no.", None),
         ("set level error yes", "--by is missing: a word.", None),
         ("alert ack --day tomorrow", "it must be a date such as 2026-03-19.", None),
-        ("config add", "<version> is missing", None),
-        ("config add v2", "<body…> is missing: some text.", None),
+        ("config add", "Which version?", None),
+        ("config add v2", "The body is missing: it is the end of the line.", None),
+        ("set level", "Which level? It can be error, warning.", None),
+        ("wait", "A time such as 30s, 5m, 24h or 7d is missing: <long>.", None),
+        ("wait 5m", "Say why: it is the end of the line.\nFor example: /fleet wait 5m lunch\nUsage: ", None),
         ('diag ping "dev-1', 'The quote in "dev-1 is not closed.', None),
         ('diag ping a --within "3', 'The quote in "3 is not closed.', None),
     ],

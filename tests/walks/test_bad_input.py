@@ -36,7 +36,7 @@ TYPED = {
     "find sit:oslo": ["there is no field sit. Did you mean site:?", "Run: find site:oslo"],
     "find status:sleeping": ["sleeping"],
     "find (dev-1": ["(dev-1"],
-    "find": ["<selector> is missing", "Usage:", "/fleet find <selector>"],
+    "find": ["Which devices? Name them", "For example:", "Usage:", "/fleet find <selector>"],
     "find all --afer dev-1": ["There is no flag --afer here.", "--after", "Run: find all --after dev-1"],
     "status --verbose": ["status takes no flags, so --verbose is not understood."],
     "alert ack 000000": ["There is no alert called 000000.", "/fleet alert list"],
