@@ -6,7 +6,8 @@ Each of these asks for a plan, so the policies in app.yaml decide who else must 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from fleet.approval import IDS_KEPT, Plan, plan_for
 from fleet.decommission import ExportState
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.event import EventType
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from fleet.message import Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
@@ -30,6 +31,7 @@ from storage.db import AnyRow
 from storage.tables import Device
 
 _NAMED = 3
+_MAINTENANCE = DeviceStatus.MAINTENANCE
 _NEVER_AGAIN = (DeviceStatus.DECOMMISSIONED,)
 
 
@@ -50,8 +52,11 @@ async def maintain(
     """
     length = call.settings.lifecycle.window if for_ is None else for_
     async with call.db.begin() as session:
-        rows = await _chosen(call, session, which)
-        _check(rows if at is None else [row for row in rows if row.status in _NEVER_AGAIN], DeviceStatus.MAINTENANCE)
+        chosen = await _chosen(call, session, which)
+        if at is None:
+            await _not_yet(session, chosen)
+        barred = _NEVER_AGAIN if at else [each for each in DeviceStatus if rule.refusal(each, _MAINTENANCE)]
+        rows, left_out = _able(chosen, lambda row: row.status not in barred, _MAINTENANCE)
         named = windows.zone_named(zone).key if zone else _zone_of(call, rows, needed=at is not None)
         starts_at = windows.moment(at, windows.zone_named(named)) if at else call.now
         if no := windows.refusal(starts_at, starts_at + length, call.now, call.settings.lifecycle.longest_window):
@@ -63,7 +68,20 @@ async def maintain(
             "starts_at": iso(starts_at) if at else None,
             "zone": named,
         }
-        return await _ask(call, session, "maintain", f"Maintenance of {_named(rows)}", rows, params)
+        asked = await _ask(call, session, "maintain", f"Maintenance of {_named(rows)}", rows, params)
+        return _telling(asked, left_out)
+
+
+async def _not_yet(session: AsyncSession, chosen: Sequence[AnyRow]) -> None:
+    """Raises Refused with the way to make it longer, if all that is meant is one device in a running window."""
+    if len(chosen) != 1 or chosen[0].status is not _MAINTENANCE:
+        return
+    device_id = chosen[0].device_id
+    if window := (await maintenance.open_of(session, [device_id])).get(device_id):
+        raise Refused(
+            f"{device_id} is in maintenance already, until {window.ends_at:%Y-%m-%d %H:%M} UTC. "
+            f"Longer: /fleet device extend {device_id} 1h"
+        )
 
 
 def _zone_of(call: Call, rows: Sequence[AnyRow], *, needed: bool) -> str:
@@ -114,12 +132,13 @@ async def _window(session: AsyncSession, device_id: str) -> AnyRow:
 async def activate(call: Call, which: Selector, *, why: str = "") -> Message:
     """End a maintenance early, or a suspension: billing resumes then, and alerts reach people again."""
     async with call.db.begin() as session:
-        rows = await _chosen(call, session, which)
-        if beginners := [row for row in rows if row.status is DeviceStatus.PROVISIONED]:
-            raise Refused(f"{_named(beginners)} will be active with the first telemetry, by itself.")
-        _check(rows, DeviceStatus.ACTIVE)
+        chosen = await _chosen(call, session, which)
+        if all(row.status is DeviceStatus.PROVISIONED for row in chosen):
+            raise Refused(f"{_named(chosen)} will be active with the first telemetry, by itself.")
+        rows, left_out = _able(chosen, lambda row: row.status in ALERTS_PAUSED, DeviceStatus.ACTIVE)
         params = {"to": DeviceStatus.ACTIVE.value, "why": why}
-        return await _ask(call, session, "resume", f"Activate {_named(rows)}", rows, params)
+        asked = await _ask(call, session, "resume", f"Activate {_named(rows)}", rows, params)
+        return _telling(asked, left_out)
 
 
 @command("device suspend", role=Role.OPERATOR, example="device suspend dev-1 the invoice is not paid")
@@ -178,6 +197,20 @@ def _check(rows: Sequence[AnyRow | Device], to: DeviceStatus) -> None:
     if wrong:
         more = f" So cannot {len(wrong) - _NAMED:,} more." if len(wrong) > _NAMED else ""
         raise Refused("\n".join(f"{device_id}: {no}" for device_id, no in wrong[:_NAMED]) + more)
+
+
+def _able(
+    rows: Sequence[AnyRow], may: Callable[[AnyRow], bool], to: DeviceStatus
+) -> tuple[Sequence[AnyRow], dict[str, int]]:
+    """The devices that can make the move, and how many of each state are left out. Raises Refused if none can."""
+    able = [row for row in rows if may(row)]
+    if not able:
+        _check(rows, to)
+    return able, dict(Counter(row.status.value for row in rows if not may(row)))
+
+
+def _telling(asked: Message, left_out: Mapping[str, int]) -> Message:
+    return asked.model_copy(update={"data": {**asked.data, "left_out": left_out}}) if left_out else asked
 
 
 def _named(rows: Sequence[AnyRow]) -> str:

@@ -73,6 +73,8 @@ def refusal(current: DeviceStatus, to: DeviceStatus) -> str | None:
         return None
     if not legal:
         return f"A {current} device stays so for ever: it cannot become {to}."
-    said = "It is that already. " if current is to else ""
     ways = " or ".join(state for state in DeviceStatus if state in legal)
-    return f"A device that is {current} cannot become {to}. {said}From {current} it can become {ways}."
+    if current is to:
+        there = f"in {current}" if current is DeviceStatus.MAINTENANCE else current
+        return f"It is {there} already. From {current} it can become {ways}."
+    return f"A device that is {current} cannot become {to}. From {current} it can become {ways}."

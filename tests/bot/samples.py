@@ -721,6 +721,10 @@ APPROVE = {
     "approve/request.glass": _said("approve/request", **_REQUEST | _GLASS | {"state": "started"}),
     "approve/request.failed": _said("approve/request", **_ONE | {"state": "failed", "error": HOSTILE}),
     "approve/asked": _said("approve/asked", Button(text="Show", run="approve show ap-01"), **_REQUEST),
+    "approve/asked.some": _said(
+        "approve/asked",
+        **_ONE | {"state": "approved", "needed": 0, "left_out": {"maintenance": 2, "decommissioned": 1}},
+    ),
     "approve/asked.at-once": _said("approve/asked", **_ONE | {"state": "approved", "needed": 0}),
     "approve/decided": _said("approve/decided", Button(text="Show", run="approve show ap-01"), **_REQUEST),
     "approve/decided.approved": _said("approve/decided", **_REQUEST | _ALL_SAID | {"state": "approved"}),

@@ -36,7 +36,10 @@ def test_a_refusal_names_the_moves_that_are_legal() -> None:
         "From active it can become maintenance or suspended or decommissioned."
     )
     assert refusal(DeviceStatus.SUSPENDED, DeviceStatus.SUSPENDED) == (
-        "A device that is suspended cannot become suspended. It is that already. From suspended it can become active."
+        "It is suspended already. From suspended it can become active."
+    )
+    assert refusal(DeviceStatus.MAINTENANCE, DeviceStatus.MAINTENANCE) == (
+        "It is in maintenance already. From maintenance it can become active."
     )
     assert refusal(DeviceStatus.DECOMMISSIONED, DeviceStatus.ACTIVE) == (
         "A decommissioned device stays so for ever: it cannot become active."

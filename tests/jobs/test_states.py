@@ -167,9 +167,27 @@ async def test_a_suspended_device_is_flagged_and_unbilled_until_it_is_activated(
     assert kinds == ["start", "stop", "resume"]
 
 
+async def test_devices_of_a_selector_that_cannot_go_are_left_out_and_told(house: House) -> None:
+    rows = [build.device("gone", NOW, site="bergen", status=DeviceStatus.DECOMMISSIONED)]
+    rows += [build.device("b-1", NOW, site="bergen"), build.device("b-2", NOW, site="bergen")]
+    async with house.db.begin() as session:
+        await devices.add(session, rows)
+    answer = await types(house, "device maintain site:bergen --for 1h")
+    assert (answer.data["title"], answer.data["left_out"]) == ("Maintenance of 2 devices", {"decommissioned": 1})
+    await house.settle()
+    assert [await status(house, each) for each in ("b-1", "b-2", "gone")] == ["maintenance"] * 2 + ["decommissioned"]
+    said = "b-1 is in maintenance already, until 2026-03-19 15:30 UTC. Longer: /fleet device extend b-1 1h"
+    assert await refused(house, "device maintain b-1") == said
+    assert "gone: A decommissioned device stays so" in await refused(house, "device maintain site:bergen --for 1h")
+    answer = await types(house, "device activate site:bergen")
+    assert answer.data["left_out"] == {"decommissioned": 1}
+    await house.settle()
+    assert await status(house, "b-2") == "active"
+
+
 async def test_what_cannot_be_done_is_refused_at_once_with_the_way_that_is_open(house: House) -> None:
     assert await refused(house, "device activate new") == "new will be active with the first telemetry, by itself."
-    assert "It is that already" in await refused(house, "device activate dev-1")
+    assert "It is active already" in await refused(house, "device activate dev-1")
     assert "There is no device called dev-9" in await refused(house, "device suspend dev-9 because")
     assert "No device is meant" in await refused(house, "device maintain site:nowhere")
     assert "no time zone called Mars" in await refused(house, "device maintain dev-1 --zone Mars")

@@ -84,7 +84,7 @@ TYPED = {
     "device maintain dev-4 --for 2h": ["*Maintenance of dev-4*: no approval is needed"],
     "device extend dev-3 1h": ["dev-3 has no maintenance window."],
     "device unplan dev-3": ["dev-3 has no maintenance window."],
-    "device activate dev-3": ["A device that is active cannot become active."],
+    "device activate dev-3": ["dev-3: It is active already."],
     "device suspend dev-4 the invoice is not paid": ["*Suspend dev-4*: no approval is needed"],
     "device decommission dev-99 broken": ["There is no device called dev-99"],
     "device keep dev-4 it is still needed": ["dev-4 does not wait to be decommissioned."],
