@@ -39,6 +39,9 @@ _WELCOME = """
       /fleet device decommission prompt-001 "worn out"     two approve, and type the number
       /fleet approve list             who is in @approvers is ticked on the left; kim is admin
 
+  In a second shell, what is typed on the machine of the bot:
+      (set -a; . {folder}/environment; .venv/bin/muster audit verify)      also: muster doctor
+
   Ctrl+C ends it. Everything lies in {folder}.
 ------------------------------------------------------------------------------------------
 """

@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -113,6 +114,7 @@ class Demo:
             broker = stack.enter_context(EmbeddedBroker())
             environment = self._environment(broker)
             self._certify(environment["MUSTER_CA_PASSPHRASE"])
+            self._keep(environment)
             await self._register(environment)
             everything = [*self.devices, *self.newcomers]
             self.simulated = SimulatedFleet(everything, broker.host, broker.port, **self._pace)
@@ -143,6 +145,13 @@ class Demo:
         for name, text in (("ca.pem", certificate), ("ca.key", key), ("factory.pem", self._factory.certificate_pem)):
             (self.folder / name).write_text(text)
         (self.folder / "ca.key").chmod(0o600)
+
+    def _keep(self, environment: Mapping[str, str]) -> None:
+        """For a shell beside the demo: with these set, `muster doctor` and `muster audit verify` know where it is."""
+        file = self.folder / "environment"
+        file.touch(mode=0o600)
+        named = {name: value for name, value in environment.items() if name.startswith("MUSTER_")}
+        file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items()))
 
     async def _register(self, environment: Mapping[str, str]) -> None:
         """As an ops team would: configurations from files, devices from a CSV."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,8 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
         assert "rejected" in answer.words
         await until(lambda: sealed(registry) > 0)
         assert (tmp_path / "demo" / "ca.key").stat().st_mode & 0o777 == 0o600
+        verify = f"set -a; . {demo.folder}/environment; {sys.executable} -m bot audit verify"
+        assert await (await asyncio.create_subprocess_shell(verify)).wait() == 0
         with pytest.raises(DemoRunning, match="A demo is running in"):
             async with Demo(tmp_path / "demo", port=0).running():
                 pass
