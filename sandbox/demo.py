@@ -141,7 +141,7 @@ class Demo:
 
     def _certify(self, passphrase: str) -> None:
         """What `muster ca init` makes, without the second that a process takes; and the CA of the devices' factory."""
-        certificate, key = pki.create("Demo CA", passphrase, datetime.now(UTC), timedelta(days=365))
+        certificate, key = pki.create("Demo CA", passphrase, datetime.now(UTC), timedelta(days=3650))
         for name, text in (("ca.pem", certificate), ("ca.key", key), ("factory.pem", self._factory.certificate_pem)):
             (self.folder / name).write_text(text)
         (self.folder / "ca.key").chmod(0o600)
