@@ -15,7 +15,7 @@ from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import MOVES, RETRIABLE, CampaignKind, CampaignStatus, tripped
 from fleet.campaign_message import buttons
 from fleet.errors import Refused
-from fleet.message import Button, File, Message, Style
+from fleet.message import Button, File, Message, Style, quoted
 from fleet.rehearsal import Behaviour
 from fleet.roles import Role
 from fleet.rollout import part, rules
@@ -24,10 +24,12 @@ from storage import (
     approvals,
     audit,
     campaign_devices,
+    campaign_failures,
     campaign_news,
     campaign_plan,
     campaigns,
     fences,
+    groups,
     outbox,
     rehearsals,
     selection,
@@ -188,16 +190,35 @@ async def abort(call: Call, campaign: str, why: Rest | None = None) -> Message:
         return await _changed(session, call, row, "aborted")
 
 
-@command("bulk retry", role=Role.OPERATOR, example="bulk retry 7QK2ZD model:gw2")
-async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
-    """Try the devices again that failed, or those of them that a selector means. Nothing else is done again."""
+@command("bulk retry", role=Role.OPERATOR, example='bulk retry 7QK2ZD --cause "not enough room" --model gw2')
+async def retry(
+    call: Call,
+    campaign: str,
+    which: Selector = _ALL,
+    *,
+    cause: str | None = None,
+    model: str | None = None,
+    firmware: str | None = None,
+) -> Message:
+    """Try the devices again that failed, or those of them that are meant. Nothing else is done again.
+
+    --cause is what is shown of a failure, or its beginning; --model and --firmware are those at the time of the plan,
+    as in the table of what failed (--firmware "" where none was known). A selector asks for what devices are now.
+    """
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
         _refuse_unless(row, *RETRIABLE, what="retried")
+        await groups.refuse_unknown(session, which)
         condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
-        again, of_wave = await campaign_devices.retry(session, row, condition)
+        why = None if cause is None else await campaign_failures.cause(session, row.id, cause)
+        of_group = campaign_failures.of_group(why, model, firmware)
+        again, of_wave = await campaign_devices.retry(session, row, condition & of_group)
+        told = _told(which, cause=why, model=model, firmware=firmware)
         if not again:
-            raise Refused(f"No device of campaign {row.id[-6:]} that matches {which} has failed. Nothing was changed.")
+            raise Refused(
+                f"No device of campaign {row.id[-6:]} ({told}) has failed; perhaps somebody has just tried them again. "
+                f"Nothing was changed. See it with /fleet bulk show {row.id[-6:]}."
+            )
         fewer = {"forgiven": max(row.forgiven - of_wave, 0), "forgiven_failed": max(row.forgiven_failed - of_wave, 0)}
         if row.ended_at is None:
             await campaigns.change(session, row, **fewer)
@@ -206,7 +227,7 @@ async def retry(call: Call, campaign: str, which: Selector = _ALL) -> Message:
             tail = call.now + campaigns.rollout_of(row).tail
             anew = {"ended_at": None, "reported_at": None, "tail_until": tail, "wave_at": call.now, "why": ""}
             await campaigns.move(session, row, CampaignStatus.RUNNING, call.person.id, call.now, **anew, **fewer)
-        return await _changed(session, call, row, "retried", again, str(which))
+        return await _changed(session, call, row, "retried", again, told)
 
 
 @command("bulk exclude", role=Role.OPERATOR, example="bulk exclude 7QK2ZD --go-on model:gw9")
@@ -218,13 +239,20 @@ async def exclude(call: Call, campaign: str, which: Selector, *, go_on: bool = F
             raise Refused("It waits for approval exactly as it is. Take the request back first, and plan it anew.")
         if row.ended_at is not None or row.status is CampaignStatus.STOPPING:
             raise Refused(f"Campaign {row.id[-6:]} is {row.status}: nothing is left to be excluded.")
+        await groups.refuse_unknown(session, which)
         condition = await selection.condition(session, which, call.now, call.settings.drift.online_within)
         why = f"excluded: {which}"
         left_out = await campaign_devices.exclude(session, row, condition, why, call.now)
+        resumes = go_on and row.status is CampaignStatus.PAUSED
+        if not left_out and not resumes:
+            raise Refused(
+                f"No device of campaign {row.id[-6:]} that matches {which} waits for its turn; perhaps somebody has "
+                "just left them out. Nothing was changed."
+            )
         if row.status is CampaignStatus.PLANNED:
             digest = await campaign_plan.digest(session, row.id)
             await campaigns.change(session, row, targets=row.targets - left_out, targets_sha256=digest)
-        if go_on and row.status is CampaignStatus.PAUSED:
+        if resumes:
             await _resume(session, call, row)
         return await _changed(session, call, row, "excluded", left_out, str(which))
 
@@ -324,6 +352,12 @@ async def go_on(call: Call) -> Message:
         await outbox.put(session, {f"fence:{fence.id}:lifted": said}, channel, call.now, outbox.ESCALATION)
         await audit.add(session, call.now, call.person.id, "fence.lifted", fence.id, {"held_back": there.held_back})
     return said
+
+
+def _told(which: Selector, **of_group: str | None) -> str:
+    """What somebody chose, as they would type it."""
+    flags = [f"--{name} {quoted(value)}" for name, value in of_group.items() if value is not None]
+    return " ".join(flags if which == _ALL and flags else [str(which), *flags])
 
 
 def _fence(fence: Fence, call: Call) -> dict[str, Any]:

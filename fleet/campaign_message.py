@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.campaign import RETRIABLE, UNSETTLED, CampaignStatus, TargetState
+from fleet.cause import token
 from fleet.message import Button, Message, Style, word
 
 _BAR = 20
-_GROUPS = 2  # of failures, that have buttons of their own
+_GROUPS = 5  # of failures, that have buttons of their own
 _AT_WORK = (CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING)
 
 
@@ -25,7 +26,7 @@ def settled(tally: Mapping[TargetState, int]) -> int:
 
 
 def message(status: CampaignStatus, data: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> Message:
-    """The live message. `failures`: groups of (state, why, model, firmware, devices), the greatest first."""
+    """The live message. `failures`: groups of (why, model, firmware, devices), the largest first."""
     shown = {**data, "status": status.value, "failures": [dict(each) for each in failures]}
     return Message(template="bulk/campaign", data=shown, buttons=buttons(status, str(data["campaign_id"]), failures))
 
@@ -41,27 +42,35 @@ def buttons(status: CampaignStatus, campaign_id: str, failures: Sequence[Mapping
         made.append(Button(text="Abort", run=f"bulk abort {campaign_id}", style=Style.DANGER, confirm=confirm))
     if failures and status in RETRIABLE:
         made.append(Button(text="Retry failed", run=f"bulk retry {campaign_id}"))
-        for each in failures[:_GROUPS] if len(failures) > 1 else ():
-            made += _group(status, campaign_id, each)
-        if len(failures) == 1:
-            made += _exclude(status, campaign_id, failures[0])
+        few = failures[:_GROUPS] if len(failures) > 1 else ()
+        made += [button for each in few if (button := _retry(campaign_id, each))]
+    if status in (*_AT_WORK, CampaignStatus.PAUSED):
+        models = dict.fromkeys(str(each["model"]) for each in failures[:_GROUPS])
+        made += [button for model in models if (button := _exclude(campaign_id, model))]
     made.append(Button(text="Details", run=f"bulk show {campaign_id}"))
     return tuple(made)
 
 
-def _group(status: CampaignStatus, campaign_id: str, of: Mapping[str, Any]) -> list[Button]:
-    model, firmware = word(str(of["model"])), word(str(of["firmware"]))
-    if not (model and firmware):
-        return []  # no line can be trusted to mean exactly these
-    retry = f"bulk retry {campaign_id} model:{model} firmware:{firmware}"
-    text = f"Retry these: {of['model']} {of['firmware']}"
-    return [Button(text=text[:75], run=retry), *_exclude(status, campaign_id, of)]
+def _retry(campaign_id: str, group: Mapping[str, Any]) -> Button | None:
+    """For exactly the devices of one group; None if no line can be trusted to mean them."""
+    cause, model, firmware = (str(group[name]) for name in ("why", "model", "firmware"))
+    flags = {"model": _value(model), "firmware": _value(firmware)}
+    if None in flags.values():
+        return None
+    run = " ".join([f"bulk retry {campaign_id} --cause {token(cause)}", *(f"--{k} {v}" for k, v in flags.items())])
+    which = " ".join(each for each in (model, firmware) if each) or "no model known"
+    return Button(text=f"Retry these {group['devices']:,}: {which}, {cause}"[:75], run=run)
 
 
-def _exclude(status: CampaignStatus, campaign_id: str, of: Mapping[str, Any]) -> list[Button]:
-    model = word(str(of["model"]))
-    if not model or status not in (*_AT_WORK, CampaignStatus.PAUSED):
-        return []
-    text = f"Exclude {of['model']} and go on"
-    confirm = f"Devices of the model {of['model']} that have not had their turn are left out."
-    return [Button(text=text[:75], run=f"bulk exclude {campaign_id} --go-on model:{model}", confirm=confirm[:300])]
+def _value(text: str) -> str | None:
+    """As the value of a flag, where empty means that it is not known."""
+    return word(text) if text else '""'
+
+
+def _exclude(campaign_id: str, model: str) -> Button | None:
+    value = word(model)
+    if not value:
+        return None
+    confirm = f"Devices of the model {model} that have not had their turn are left out."
+    run = f"bulk exclude {campaign_id} --go-on model:{value}"
+    return Button(text=f"Exclude {model} and go on"[:75], run=run, confirm=confirm[:300])

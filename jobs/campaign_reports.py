@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from fleet import table_file
+from fleet.campaign_message import buttons
 from fleet.message import Message
 from jobs.spec import Run, job
 from storage import campaign_devices, campaign_news, campaigns, outbox
@@ -20,6 +21,7 @@ from storage.tables import Campaign
 log = structlog.get_logger(__name__)
 
 _PAGE = 5000
+_GROUPS = 10  # of failures
 _COLUMNS = ("device_id", "state", "wave", "site", "model", "firmware", "tries", "dispatched_at", "settled_at", "why")
 
 
@@ -47,9 +49,12 @@ async def _post(run: Run, row: Campaign, table: bytes, picture: bytes | None) ->
         if not await campaigns.reported(session, row.id, run.now):
             return
         facts = await campaign_news.facts(session, row, run.now)
-        failures = await campaign_devices.failures(session, row.id, 10)
-        groups = [{**each._asdict(), "state": each.state.value} for each in failures]
-        said = Message(template="bulk/report", data={**facts, "status": row.status.value, "failures": groups})
+        failures = await campaign_news.failures(session, row.id, _GROUPS)
+        said = Message(
+            template="bulk/report",
+            data={**facts, "status": row.status.value, "failures": failures},
+            buttons=buttons(row.status, row.id, failures),
+        )
         channel = row.channel or run.settings.slack.ops_channel
         await outbox.put(session, {f"{run_key}:report": said}, channel, run.now, thread_key=key)
         note = Message(template="bulk/report_file", data={"title": row.title})

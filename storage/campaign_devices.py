@@ -425,7 +425,7 @@ async def _end(
 
 
 async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]) -> tuple[int, int]:
-    """The unsuccessful ones are planned again, in the present wave. `which`: a condition on `devices`.
+    """The unsuccessful ones are planned again, in the present wave. `which`: a condition on devices and their targets.
 
     Returns how many, and how many of them had failed in the present wave: only those were in its gate.
     """
@@ -461,25 +461,6 @@ def _meant(row: Campaign, which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------
-
-
-async def failures(session: AsyncSession, campaign_id: str, limit: int) -> Sequence[AnyRow]:
-    """What went wrong, the most frequent first. Columns: state, why, model, firmware, devices, example (one id)."""
-    statement = (
-        select(
-            _target.state,
-            _target.why,
-            _target.model,
-            _target.firmware,
-            func.count().label("devices"),
-            func.min(_target.device_id).label("example"),
-        )
-        .where(_target.campaign_id == campaign_id, _target.state.in_(UNSUCCESSFUL))
-        .group_by(_target.state, _target.why, _target.model, _target.firmware)
-        .order_by(func.count().desc(), _target.why, _target.model, _target.firmware)
-        .limit(limit)
-    )
-    return (await session.execute(statement)).all()
 
 
 async def page(session: AsyncSession, campaign_id: str, after: str, limit: int) -> Sequence[AnyRow]:

@@ -13,7 +13,7 @@ from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
 from fleet.message import Message
 from fleet.rollout import Rollout
 from fleet.settings import Settings
-from storage import campaign_devices, campaigns, outbox
+from storage import campaign_devices, campaign_failures, campaigns, outbox
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
@@ -59,19 +59,13 @@ async def call(session: AsyncSession, row: Campaign, now: datetime, settings: Se
 
 async def message(session: AsyncSession, row: Campaign, now: datetime) -> Message:
     """As it should read now."""
-    failures = await campaign_devices.failures(session, row.id, _GROUPS)
-    groups = [
-        {
-            "state": each.state.value,
-            "why": each.why,
-            "model": each.model,
-            "firmware": each.firmware,
-            "devices": each.devices,
-            "example": each.example,
-        }
-        for each in failures
-    ]
+    groups = await failures(session, row.id, _GROUPS)
     return shown.message(row.status, await facts(session, row, now), groups)
+
+
+async def failures(session: AsyncSession, campaign_id: str, limit: int) -> list[dict[str, Any]]:
+    """What failed, as templates and buttons know it."""
+    return [dict(each._mapping) for each in await campaign_failures.groups(session, campaign_id, limit)]
 
 
 async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:

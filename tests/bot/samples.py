@@ -1024,7 +1024,7 @@ _PREVIEW = {
     "rollout": _RULES,
     "now": NOW,
 }
-_FAILED = {"state": "rejected", "why": HOSTILE, "model": "gw9", "firmware": "1.4.0", "devices": 3, "example": "dev-7"}
+_FAILED = {"why": HOSTILE, "model": "gw9", "firmware": "1.4.0", "devices": 3, "example": "dev-7"}
 _CAMPAIGN = {
     "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
     "kind": "config",
