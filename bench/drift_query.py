@@ -16,7 +16,7 @@ from sqlalchemy import event
 from bench import registry
 from bench.measure import Figure, Result, own_cpu, series
 from bench.size import Size
-from storage import drift
+from storage import drift_sweep
 from storage.db import Database
 
 _GOAL = 1.5
@@ -97,7 +97,7 @@ async def _as_it_runs(db: Database, now: datetime, limit: int) -> tuple[str, Seq
 
     event.listen(db.engine.sync_engine, "before_cursor_execute", remember)
     async with db.begin() as session:
-        await session.execute(drift.drifted(now, limit))
+        await session.execute(drift_sweep.drifted(now, limit))
     event.remove(db.engine.sync_engine, "before_cursor_execute", remember)
     return next(each for each in ran if "hours_since_seen" in each[0])
 
@@ -105,7 +105,7 @@ async def _as_it_runs(db: Database, now: datetime, limit: int) -> tuple[str, Seq
 async def _compare(what: str, db: Database, now: datetime, bare: Query, size: Size, result: Result) -> None:
     async def muster() -> Rows:
         async with db.read() as session:
-            return (await session.execute(drift.drifted(now, size.devices))).all()
+            return (await session.execute(drift_sweep.drifted(now, size.devices))).all()
 
     same = [tuple(row) for row in await muster()] == [tuple(row) for row in await bare()]
     if not same or len(await muster()) != size.devices // _DRIFTED:

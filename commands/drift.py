@@ -21,6 +21,8 @@ from storage import (
     configs,
     devices,
     drift,
+    drift_escalation,
+    drift_rounds,
     fences,
     glance,
     operations,
@@ -124,8 +126,8 @@ async def retry(call: Call, device: str) -> Message:
         case = await drift.open_case(session, device)
         if case is None:
             raise Refused(_no_case(device, row.target_config_version, row.reported_config_version))
-        [anew] = await drift.rounds_for(session, [case], call.now, call.settings.drift.online_within)
-        await drift.begin_rounds(session, [anew], call.now, call.person.id)
+        [anew] = await drift_rounds.for_cases(session, [case], call.now, call.settings.drift)
+        await drift_rounds.begin(session, [anew], call.now, call.person.id)
         await audit.add(session, call.now, call.person.id, "drift.retry", device)
         stopped = await fences.told(session, call.now)
     return Message(
@@ -170,7 +172,7 @@ async def snooze(call: Call, device: str, for_: timedelta, *, why: str = "") -> 
             raise Refused(_no_case(device, row.target_config_version, row.reported_config_version))
         if until is None and not case.snoozed_until:
             raise Refused(f"The drift of {device} is not snoozed. Nothing was changed.")
-        await drift.snooze(session, case.id, until, call.person.id, why)
+        await drift_escalation.snooze(session, case.id, until, call.person.id, why)
         alert = await alert_devices.alert_of(session, AlertKind.DRIFT, device)
         if alert and alert.device_id and until:
             await alert_snooze.snooze(session, alert.id, until, call.person.id, call.now)

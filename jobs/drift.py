@@ -14,7 +14,7 @@ from fleet.operation import OperationState
 from fleet.roles import MUSTER
 from fleet.settings import AlertSettings
 from jobs.spec import Run, job
-from storage import alert_devices, audit, drift, fences, operations, schedule
+from storage import alert_devices, audit, drift, drift_rounds, drift_sweep, fences, operations, schedule
 from storage.db import CLOCK, AnyRow, wake
 from storage.schedule import SWEEP
 
@@ -37,8 +37,8 @@ async def sweep(run: Run) -> datetime | None:
     mended, taken_up = await _close_mended(run), 0
     while True:
         async with run.db.begin(CLOCK) as session:
-            found = (await session.execute(drift.drifted(run.now, policy.sweep_limit))).all()
-            taken_up += await drift.take_up(session, found, run.now, policy, MUSTER.id)
+            found = (await session.execute(drift_sweep.drifted(run.now, policy.sweep_limit))).all()
+            taken_up += await drift_sweep.take_up(session, found, run.now, policy, MUSTER.id)
             if len(found) < policy.sweep_limit:
                 done = {"taken_up": taken_up, "mended": mended}
                 if taken_up or mended:
@@ -77,7 +77,7 @@ async def follow_up(run: Run) -> datetime | None:
     """Push again where no ack came in time, give up where none ever does, begin anew where a device came back."""
     async with run.db.begin(CLOCK) as session:
         retries, silent, anew = [], [], []
-        for case in await drift.due(session, run.now, _BATCH):
+        for case in await drift_rounds.due(session, run.now, _BATCH):
             match next_step(case, run.now, run.settings.drift):
                 case Push() if case.state is CaseState.UNRESPONSIVE:
                     anew.append(case)
@@ -94,14 +94,13 @@ async def follow_up(run: Run) -> datetime | None:
                 case GiveUp(fresh_at=fresh_at):
                     silent.append({"id": case.id, "operation_id": case.operation_id, "fresh_at": fresh_at})
         if retries:
-            await drift.retry(session, retries, run.now, MUSTER.id)
+            await drift_rounds.retry(session, retries, run.now, MUSTER.id)
         if silent:
-            await drift.give_up(session, silent, run.now)
+            await drift_rounds.give_up(session, silent, run.now)
         if anew:
-            within = run.settings.drift.online_within
-            rounds = await drift.rounds_for(session, anew, run.now, within)
-            await drift.begin_rounds(session, rounds, run.now, MUSTER.id)
+            rounds = await drift_rounds.for_cases(session, anew, run.now, run.settings.drift)
+            await drift_rounds.begin(session, rounds, run.now, MUSTER.id)
     if retries or silent or anew:
         log.info("drift followed up", pushed_again=len(retries), gave_up=len(silent), fresh_rounds=len(anew))
     async with run.db.read() as session:
-        return await drift.next_due(session)
+        return await drift_rounds.next_due(session)

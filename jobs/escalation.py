@@ -14,7 +14,7 @@ from fleet.message import Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
-from storage import alert_devices, alerts, audit, configs, drift, outbox
+from storage import alert_devices, alerts, audit, configs, drift_escalation, outbox
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow
 
@@ -27,14 +27,14 @@ _BATCH = 1000
 async def escalate(run: Run) -> datetime | None:
     """Tell the ops channel about devices that drifted too long, or that refused their configuration."""
     async with run.db.begin(CLOCK) as session:
-        found = await drift.escalating(session, run.now, _BATCH)
+        found = await drift_escalation.escalating(session, run.now, _BATCH)
         if found:
             known = await configs.known(session, {row.reported_config_version for row in found})
             of = {row.id: _found(row, row.reported_config_version in known) for row in found}
             paused = [of[row.id] for row in found if row.status in ALERTS_PAUSED]
             told = [row for row in found if row.status not in ALERTS_PAUSED]
             await alert_devices.suppress(session, AlertKind.DRIFT, paused, run.now)
-            await drift.escalated(session, [row.id for row in told], run.now)
+            await drift_escalation.escalated(session, [row.id for row in told], run.now)
             shown = [of[row.id] for row in told]
             channel = run.settings.slack.ops_channel
             await alert_devices.tell(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
@@ -45,7 +45,7 @@ async def escalate(run: Run) -> datetime | None:
     if len(found) == _BATCH:
         return run.now
     async with run.db.read() as session:
-        return await drift.next_escalation(session, run.now)
+        return await drift_escalation.next_escalation(session, run.now)
 
 
 def _found(row: AnyRow, known: bool) -> Found:

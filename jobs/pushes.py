@@ -10,7 +10,7 @@ from jobs.spec import Dispatch, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import ConfigDesired
-from storage import audit, configs, drift
+from storage import audit, configs, drift_rounds
 from storage.db import AnyRow
 from storage.tables import ConfigVersion
 
@@ -34,7 +34,7 @@ def _message(run: Run, row: AnyRow, config: ConfigVersion) -> Outgoing:
 
 
 async def _sent(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> None:
-    await drift.pushed(session, [row.id for row in rows], run.now + run.settings.drift.ack_timeout)
+    await drift_rounds.pushed(session, [row.id for row in rows], run.now + run.settings.drift.ack_timeout)
     pushed = {"devices": [row.device_id for row in rows], "versions": sorted({row.version for row in rows})}
     await audit.add(session, run.now, "muster", "config.pushed", f"{len(rows)} devices", pushed)
 

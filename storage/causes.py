@@ -20,6 +20,7 @@ from fleet.lifecycle import UNWATCHED, DeviceStatus
 from storage.db import AnyRow, earliest
 from storage.tables import (
     MISPLACED,
+    OPEN_CASE,
     SILENT,
     alert_devices,
     alerts,
@@ -29,7 +30,7 @@ from storage.tables import (
     rule_breaches,
 )
 
-_OPEN_CASE = text("resolved_at IS NULL")
+_OPEN_CASE = text(OPEN_CASE)
 _SHOWN = (
     devices.c.device_id,
     devices.c.status,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.glance import EXPECTED, Site
 from fleet.lifecycle import DeviceStatus
-from storage.tables import DRIFTED, alerts, devices, drift_cases
+from storage.tables import DRIFTED, OPEN_CASE, alerts, devices, drift_cases
 
 _OF_ALERT = (
     select(func.coalesce(devices.c.site, alerts.c.data["site"].as_string()).label("site"))
@@ -70,9 +70,7 @@ async def glance(session: AsyncSession, now: datetime, online_within: timedelta)
 
 async def open_cases(session: AsyncSession) -> dict[str, int]:
     """Open drift cases by state."""
-    statement = (
-        select(drift_cases.c.state, func.count()).where(text("resolved_at IS NULL")).group_by(drift_cases.c.state)
-    )
+    statement = select(drift_cases.c.state, func.count()).where(text(OPEN_CASE)).group_by(drift_cases.c.state)
     return {state.value: count for state, count in await session.execute(statement)}
 
 

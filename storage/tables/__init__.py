@@ -58,6 +58,9 @@ from storage.tables.diagnostics import FanOut as FanOut
 from storage.tables.diagnostics import diagnostic_chunks as diagnostic_chunks
 from storage.tables.diagnostics import diagnostics as diagnostics
 from storage.tables.diagnostics import fan_outs as fan_outs
+from storage.tables.drift import OPEN_CASE as OPEN_CASE
+from storage.tables.drift import SNOOZED_CASE as SNOOZED_CASE
+from storage.tables.drift import UNTOLD_CASE as UNTOLD_CASE
 from storage.tables.drift import DriftCase as DriftCase
 from storage.tables.drift import drift_cases as drift_cases
 from storage.tables.events import Event as Event

@@ -13,6 +13,9 @@ from storage.columns import UtcDateTime, enum_by_value
 from storage.tables.base import index, table
 
 OPEN_CASE = "resolved_at IS NULL"
+UNTOLD_CASE = f"{OPEN_CASE} AND escalated_at IS NULL"
+SNOOZED_CASE = f"{OPEN_CASE} AND snoozed_until IS NOT NULL"
+"""Conditions of the partial indexes; queries use the same text, or the indexes do not serve them."""
 
 
 class DriftCase(SQLModel, table=True):
@@ -27,10 +30,10 @@ class DriftCase(SQLModel, table=True):
     __table_args__ = (
         index("uq_drift_cases_open_device_id", OPEN_CASE, "device_id", unique=True),
         index("ix_drift_cases_due_at", OPEN_CASE, "due_at"),
-        index("ix_drift_cases_escalate_at", "resolved_at IS NULL AND escalated_at IS NULL", "escalate_at"),
+        index("ix_drift_cases_escalate_at", UNTOLD_CASE, "escalate_at"),
         Index("ix_drift_cases_device_id_detected_at", "device_id", "detected_at"),
         Index("ix_drift_cases_detected_at", "detected_at"),
-        index("ix_drift_cases_snoozed_until", "resolved_at IS NULL AND snoozed_until IS NOT NULL", "snoozed_until"),
+        index("ix_drift_cases_snoozed_until", SNOOZED_CASE, "snoozed_until"),
     )
 
     id: str = Field(primary_key=True, max_length=40)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, text
 
 from fleet.lifecycle import DeviceStatus
-from storage import drift
+from storage import drift_sweep
 from storage.db import Database
 from tests import build
 from tests.build import NEW, OLD
@@ -27,7 +27,7 @@ async def test_its_columns_are_those_that_operators_need(db: Database) -> None:
     ]
     await build.fleet(db, NOW, rows)
     async with db.read() as session:
-        found = (await session.execute(drift.drifted(NOW, 10))).all()
+        found = (await session.execute(drift_sweep.drifted(NOW, 10))).all()
     late, never = found
     assert late._asdict() == {
         "device_id": "dev-late",
@@ -46,7 +46,7 @@ async def test_last_heard_comes_first_and_never_heard_last(db: Database) -> None
     rows = [build.device(name, NOW, reported_config_version=OLD, last_seen_at=at) for name, at in seen.items()]
     await build.fleet(db, NOW, rows)
     async with db.read() as session:
-        found = (await session.execute(drift.drifted(NOW, 10))).all()
+        found = (await session.execute(drift_sweep.drifted(NOW, 10))).all()
     assert [row.device_id for row in found] == ["dev-b", "dev-d", "dev-a", "dev-c"]
 
 
@@ -100,4 +100,4 @@ async def test_a_case_that_is_open_for_the_present_target_is_not_found_again(db:
     house = House(db, settings_for(), NOW)
     await house.settle()
     async with db.read() as session:
-        assert not (await session.execute(drift.drifted(NOW, 10))).all()
+        assert not (await session.execute(drift_sweep.drifted(NOW, 10))).all()

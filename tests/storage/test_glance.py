@@ -16,7 +16,7 @@ from fleet.glance import Site
 from fleet.lifecycle import DeviceStatus
 from fleet.roles import Person, Role
 from fleet.settings import Settings
-from storage import drift, glance
+from storage import drift_sweep, glance
 from storage.db import Database
 from tests import build
 from tests.conftest import NOW
@@ -83,8 +83,8 @@ async def test_sites_are_counted_with_their_troubles(db: Database) -> None:
     ]
     await build.fleet(db, NOW, rows)
     async with db.begin() as session:
-        found = (await session.execute(drift.drifted(NOW, 10))).all()
-        await drift.take_up(session, found, NOW, Settings.model_fields["drift"].default, "sweep")
+        found = (await session.execute(drift_sweep.drifted(NOW, 10))).all()
+        await drift_sweep.take_up(session, found, NOW, Settings.model_fields["drift"].default, "sweep")
     async with db.read() as session:
         seen = await glance.glance(session, NOW, ONLINE)
     assert set(seen.sites) == {

@@ -1,0 +1,90 @@
+"""The sweep: drifted devices are found by one query, and taken up as cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.drift import first_state
+from fleet.settings import DriftSettings
+from storage import batch, drift_rounds, ids
+from storage.columns import hours_since
+from storage.db import AnyRow
+from storage.drift import OPEN, STILL_DRIFTED
+from storage.tables import campaign_devices, devices, drift_cases
+from storage.tables.campaigns import UNDER_WAY
+
+_FEW = text("CASE WHEN target_config_version != reported_config_version THEN 1 ELSE 0 END = 1")
+"""Part of DRIFTED once more, in a form that PostgreSQL guesses to be rare. Of `!=` between two columns it thinks that
+nearly every row has it, and would read the whole fleet instead of the partial index."""
+
+
+def drifted(now: datetime, limit: int) -> Select[Any]:
+    """The query of the sweep: drifted devices without an open case for their present target, last heard first.
+
+    Columns: device_id, target_config_version, reported_config_version, last_seen_at, site, hours_since_seen (None if
+    never heard), and case_id of an open case for a former target. The predicate stands as literal text, so that the
+    partial index serves it whatever the plan cache does; sorting comes after filtering. A device that a campaign asks
+    just now is left to it.
+    """
+    return (
+        select(
+            devices.c.device_id,
+            devices.c.target_config_version,
+            devices.c.reported_config_version,
+            devices.c.last_seen_at,
+            devices.c.site,
+            hours_since(batch.moment(now), devices.c.last_seen_at).label("hours_since_seen"),
+            drift_cases.c.id.label("case_id"),
+        )
+        .outerjoin(drift_cases, and_(drift_cases.c.device_id == devices.c.device_id, OPEN))
+        .where(
+            STILL_DRIFTED,
+            _FEW,
+            ~_asked_by_a_campaign(),
+            or_(drift_cases.c.id.is_(None), drift_cases.c.target_version != devices.c.target_config_version),
+        )
+        .order_by(devices.c.last_seen_at.desc().nulls_last())
+        .limit(limit)
+    )
+
+
+def _asked_by_a_campaign() -> ColumnElement[bool]:
+    under_way = text(f"campaign_devices.{UNDER_WAY}")
+    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == devices.c.device_id, under_way)
+    return asked.exists()
+
+
+async def take_up(session: AsyncSession, found: Sequence[AnyRow], now: datetime, policy: DriftSettings, by: str) -> int:
+    """Open a case for each row of `drifted`, or begin a round for the new target of an open one; queue the pushes.
+
+    Returns how many were taken up: a device that another replica took up in the same moment is left to it.
+    """
+    rounds = [
+        {
+            "id": row.case_id or ids.new("dc", now),
+            "device_id": row.device_id,
+            "target_version": row.target_config_version,
+            "state": first_state(row.last_seen_at, now, policy),
+            "reported_version": row.reported_config_version,
+            "operation_id": ids.new("op", now),
+        }
+        for row in found
+    ]
+    known = {row.case_id for row in found if row.case_id}
+    fresh = [
+        {**each, "detected_at": now, "escalate_at": now + policy.escalate_after}
+        for each in rounds
+        if each["id"] not in known
+    ]
+    opened: set[str] = set()
+    if fresh:
+        insert = batch.insert(session, drift_cases).on_conflict_do_nothing().returning(drift_cases.c.id)
+        opened = set(await session.scalars(insert, fresh))
+    await drift_rounds.queue_pushes(session, [each for each in rounds if each["id"] in opened], now, by)
+    moved = await drift_rounds.begin(session, [each for each in rounds if each["id"] in known], now, by)
+    return len(opened) + moved
