@@ -68,12 +68,12 @@ async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, setting
 
 
 async def _refuse_twice(session: AsyncSession, plan: Plan, now: datetime) -> None:
-    same = select(approvals.c.id).where(*_waits(now), approvals.c.plan_sha256 == plan.sha256).limit(1)
+    same = select(approvals.c.id).where(*undecided(now), approvals.c.plan_sha256 == plan.sha256).limit(1)
     if (found := await session.scalar(same)) is not None:
         raise Refused(f"The same was asked for already, and waits: /fleet approve show {found[-6:]}.")
 
 
-def _waits(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
+def undecided(now: datetime) -> tuple[ColumnElement[bool] | TextClause, ...]:
     """The conditions of a request that can still be decided about, as the partial index has them."""
     return text("approvals.state = 'pending'"), approvals.c.due_at.is_not(None), approvals.c.expires_at > now
 
@@ -109,7 +109,7 @@ async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Approv
 
 async def pending(session: AsyncSession, now: datetime, limit: int) -> tuple[Sequence[Approval], int]:
     """What waits for approvals, the most urgent first, and how much there is of it."""
-    waits = _waits(now)
+    waits = undecided(now)
     found = await session.scalars(select(Approval).where(*waits).order_by(approvals.c.expires_at).limit(limit))
     return found.all(), await session.scalar(select(func.count()).select_from(approvals).where(*waits)) or 0
 

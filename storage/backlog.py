@@ -10,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import BEGUN
 from fleet.lifecycle import DeviceStatus
+from storage.approvals import undecided
+from storage.event_deliveries import DEAD, PENDING
+from storage.outbox import DUE
 from storage.tables import (
     OPEN_DECOMMISSION,
     approvals,
@@ -46,8 +49,6 @@ class Backlog:
 
 async def count(session: AsyncSession, now: datetime, ending_before: datetime) -> Backlog:
     """All of it; certificates that end before `ending_before` and have not ended yet count as ending soon."""
-    due, pending = text("outbox.due_at IS NOT NULL"), text("event_deliveries.state = 'pending'")
-    asked = (text("approvals.due_at IS NOT NULL AND approvals.state = 'pending'"), approvals.c.expires_at > now)
     begun = (text(OPEN_CAMPAIGN), campaigns.c.status.in_(BEGUN))
     ending = (
         devices.c.certificate_not_after.between(now, ending_before),
@@ -55,12 +56,12 @@ async def count(session: AsyncSession, now: datetime, ending_before: datetime) -
     )
     number = func.count()
     asking = (
-        select(number).select_from(outbox).where(due),
-        select(func.min(outbox.c.wanted_at)).where(due),
-        select(number).select_from(event_deliveries).where(pending),
-        select(func.min(event_deliveries.c.since)).where(pending),
-        select(number).select_from(event_deliveries).where(text("event_deliveries.state = 'dead'")),
-        select(number).select_from(approvals).where(*asked),
+        select(number).select_from(outbox).where(DUE),
+        select(func.min(outbox.c.wanted_at)).where(DUE),
+        select(number).select_from(event_deliveries).where(PENDING),
+        select(func.min(event_deliveries.c.since)).where(PENDING),
+        select(number).select_from(event_deliveries).where(DEAD),
+        select(number).select_from(approvals).where(*undecided(now)),
         select(number).select_from(campaigns).where(*begun),
         select(func.min(fences.c.put_at)).where(text("fences.lifted_at IS NULL")),
         select(number).select_from(decommissions).where(text(OPEN_DECOMMISSION)),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, TextClause, and_, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -19,7 +19,8 @@ from storage import batch
 from storage.db import AnyRow, earliest, wake
 from storage.tables import event_deliveries, events
 
-_PENDING = text("event_deliveries.state = 'pending'")  # as the partial indexes have it
+PENDING = text("event_deliveries.state = 'pending'")  # as the partial indexes have them
+DEAD = text("event_deliveries.state = 'dead'")
 _UNROUTED = text("routed_at IS NULL")
 
 
@@ -59,7 +60,7 @@ async def claim(
     Columns: seq, attempts (this one counted), since, and of the event id, type, subject, at, data.
     """
     due = select(event_deliveries.c.seq).where(
-        _PENDING, event_deliveries.c.endpoint == endpoint, event_deliveries.c.due_at <= now, _unclaimed(now), _is_next()
+        PENDING, event_deliveries.c.endpoint == endpoint, event_deliveries.c.due_at <= now, _unclaimed(now), _is_next()
     )
     picked = due.order_by(event_deliveries.c.due_at).limit(limit).with_for_update(skip_locked=True).cte("picked")
     statement = (
@@ -110,7 +111,7 @@ async def settle(session: AsyncSession, endpoint: str, settled: Sequence[Mapping
     statement = (
         update(event_deliveries)
         .where(event_deliveries.c.seq == given.c.seq, event_deliveries.c.endpoint == endpoint)
-        .where(batch.and_not_guessed(_PENDING))
+        .where(batch.and_not_guessed(PENDING))
         .values(
             state=given.c.state,
             due_at=given.c.due_at,
@@ -125,20 +126,20 @@ async def settle(session: AsyncSession, endpoint: str, settled: Sequence[Mapping
 
 async def release_all(session: AsyncSession, by: str) -> None:
     """Give back everything this replica had claimed before it began anew."""
-    statement = update(event_deliveries).where(_PENDING, event_deliveries.c.claimed_by == by)
+    statement = update(event_deliveries).where(PENDING, event_deliveries.c.claimed_by == by)
     await session.execute(statement.values(claimed_by=None, claimed_until=None))
 
 
 async def give_up_others(session: AsyncSession, endpoints: Sequence[str], now: datetime) -> None:
     """What waits for endpoints that the settings do not name any more is dead."""
-    statement = update(event_deliveries).where(_PENDING, event_deliveries.c.endpoint.not_in(endpoints))
+    statement = update(event_deliveries).where(PENDING, event_deliveries.c.endpoint.not_in(endpoints))
     gone = "The settings name no such endpoint any more."
     await session.execute(statement.values(state=DeliveryState.DEAD, settled_at=now, error=gone))
 
 
 async def next_due(session: AsyncSession, endpoint: str) -> datetime | None:
     """When something is to be sent to that endpoint next, or a claim runs out."""
-    mine = (_PENDING, event_deliveries.c.endpoint == endpoint, _is_next())
+    mine = (PENDING, event_deliveries.c.endpoint == endpoint, _is_next())
     free = select(func.min(event_deliveries.c.due_at)).where(*mine, event_deliveries.c.claimed_until.is_(None))
     claimed = select(func.min(event_deliveries.c.claimed_until)).where(*mine)
     return await earliest(session, free, claimed)
@@ -147,7 +148,7 @@ async def next_due(session: AsyncSession, endpoint: str) -> datetime | None:
 async def replay(session: AsyncSession, now: datetime, event_id: str | None = None) -> int:
     """Send an event again to whoever wanted it, taken or dead; without an id all that are dead. Returns how many."""
     if event_id is None:
-        which: ColumnElement[bool] = text("event_deliveries.state = 'dead'")  # type: ignore[assignment]
+        which: ColumnElement[bool] | TextClause = DEAD
     else:
         its = select(events.c.seq).where(events.c.id == event_id).scalar_subquery()
         which = and_(event_deliveries.c.seq == its, event_deliveries.c.state != DeliveryState.PENDING)
@@ -163,20 +164,19 @@ async def unsettled(session: AsyncSession, limit: int, *, dead_only: bool = Fals
 
     Columns: of the event id, type, subject, at; endpoint, state, attempts, due_at, error.
     """
-    of_state = event_deliveries.c.state.in_([DeliveryState.DEAD] if dead_only else [DeliveryState.DEAD, _P])
+    of_state = event_deliveries.c.state.in_(
+        [DeliveryState.DEAD] if dead_only else [DeliveryState.DEAD, DeliveryState.PENDING]
+    )
     delivery = event_deliveries.c
     statement = (
         select(events.c.id, events.c.type, events.c.subject, events.c.at)
         .add_columns(delivery.endpoint, delivery.state, delivery.attempts, delivery.due_at, delivery.error)
         .join(event_deliveries, delivery.seq == events.c.seq)
-        .where(of_state)
+        .where(event_deliveries.c.state.in_(states))
         .order_by(events.c.seq.desc(), delivery.endpoint)
         .limit(limit)
     )
     return (await session.execute(statement)).all()
-
-
-_P = DeliveryState.PENDING
 
 
 async def prune(session: AsyncSession, before: datetime, limit: int) -> int:

@@ -27,7 +27,7 @@ from storage.tables import outbox, outbox_files
 ESCALATION, ANSWER, REPORT = 0, 2, 5
 """Priorities: an escalation overtakes every report that waits, and so does what a person has just asked for."""
 
-_DUE = text("outbox.due_at IS NOT NULL")  # as the partial index has it
+DUE = text("outbox.due_at IS NOT NULL")  # as the partial index has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyR
         )
         .outerjoin(parent, parent.c.key == outbox.c.thread_key)
         .outerjoin(outbox_files, outbox_files.c.key == outbox.c.key)
-        .where(_DUE, outbox.c.due_at <= now, _unclaimed(now))
+        .where(DUE, outbox.c.due_at <= now, _unclaimed(now))
         .where(or_(outbox.c.thread_key.is_(None), parent.c.ts.is_not(None)))
         .order_by(outbox.c.priority, outbox.c.due_at, outbox.c.id)
         .limit(limit)
@@ -166,7 +166,7 @@ async def claim(session: AsyncSession, chosen: Sequence[str], now: datetime, by:
     """Take these to send. Returns the ids that are ours; the others were taken by another replica."""
     statement = (
         update(outbox)
-        .where(outbox.c.id.in_(chosen), _DUE, _unclaimed(now))
+        .where(outbox.c.id.in_(chosen), DUE, _unclaimed(now))
         .values(claimed_by=by, claimed_until=until, attempts=outbox.c.attempts + 1, uncertain=outbox.c.ts.is_(None))
         .returning(outbox.c.id)
     )
@@ -272,14 +272,14 @@ async def next_due(session: AsyncSession) -> datetime | None:
     statement = (
         select(func.min(moment))
         .outerjoin(parent, parent.c.key == outbox.c.thread_key)
-        .where(_DUE, or_(outbox.c.thread_key.is_(None), parent.c.ts.is_not(None)))
+        .where(DUE, or_(outbox.c.thread_key.is_(None), parent.c.ts.is_not(None)))
     )
     return await earliest(session, statement)
 
 
 async def waiting(session: AsyncSession) -> tuple[int, datetime | None]:
     """How many messages wait for Slack, and since when the oldest does."""
-    counted = await session.execute(select(func.count(), func.min(outbox.c.wanted_at)).where(_DUE))
+    counted = await session.execute(select(func.count(), func.min(outbox.c.wanted_at)).where(DUE))
     count, oldest = counted.one()
     return count, oldest
 
