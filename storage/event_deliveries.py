@@ -164,9 +164,7 @@ async def unsettled(session: AsyncSession, limit: int, *, dead_only: bool = Fals
 
     Columns: of the event id, type, subject, at; endpoint, state, attempts, due_at, error.
     """
-    of_state = event_deliveries.c.state.in_(
-        [DeliveryState.DEAD] if dead_only else [DeliveryState.DEAD, DeliveryState.PENDING]
-    )
+    states = (DeliveryState.DEAD,) if dead_only else (DeliveryState.DEAD, DeliveryState.PENDING)
     delivery = event_deliveries.c
     statement = (
         select(events.c.id, events.c.type, events.c.subject, events.c.at)
