@@ -18,9 +18,14 @@ from storage import audit, campaign_plan, campaigns, configs, groups, ids
 from storage.campaign_plan import Moment, Preview
 from storage.tables import Campaign
 
-_ANSWER = {CampaignKind.CONFIG: timedelta(seconds=5)}
-_RESTART_TAKES = timedelta(minutes=1)
-"""How long one device is thought to take, for the predicted duration."""
+_TAKES = {
+    CampaignKind.CONFIG: timedelta(seconds=5),
+    CampaignKind.RESTART: timedelta(minutes=1),
+    CampaignKind.FIRMWARE: timedelta(minutes=10),
+    CampaignKind.ROTATE_CERTS: timedelta(minutes=1),
+    CampaignKind.DECOMMISSION: timedelta(seconds=5),
+}
+"""How long one device may take, for the predicted duration, as long as no campaign of the kind has shown it."""
 
 PLAYABLE = (CampaignKind.CONFIG, CampaignKind.RESTART, CampaignKind.FIRMWARE)
 """What can be rehearsed: the others are more than a message and its answer."""
@@ -211,8 +216,8 @@ def _nothing(which: Selector, shown: Preview) -> str:
 def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()) -> Message:
     """The blast radius, and what can be done with the plan."""
     rollout = campaigns.rollout_of(row)
-    sizes = [(devices, at_one_site) for _, devices, at_one_site in shown.waves]
-    takes = predicted(rollout, sizes, _ANSWER.get(row.kind, _RESTART_TAKES))
+    device_takes = shown.took if shown.took is not None else _TAKES[row.kind]
+    takes = predicted(rollout, shown.sizes, device_takes)
     pairs = {
         name: [list(each) for each in getattr(shown, name)] for name in ("sites", "models", "firmwares", "statuses")
     }
@@ -226,10 +231,13 @@ def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()
             "selector": row.selector,
             "targets": row.targets,
             "online": shown.online,
-            "skipped": [list(each) for each in shown.skipped],
-            "waves": [[number, devices] for number, devices, _ in shown.waves],
+            "skipped": [[count, why] for why, count in shown.skipped],
+            "waves": [list(each) for each in shown.waves],
             "sample": [list(each) for each in shown.sample],
             "takes_s": takes.total_seconds(),
+            "device_takes_s": device_takes.total_seconds(),
+            "measured": shown.took is not None,
+            "window": rollout.window,
             "starts_at": row.start_at,
             "expires_at": row.due_at,
             "rollout": rules(rollout),

@@ -24,6 +24,7 @@ def meant(named: str, causes: Sequence[str]) -> str:
 
     Raises NotFound, and BadInput if several begin so.
     """
+    named = named.removesuffix("…").rstrip()  # as a table shows it that had no room for the rest
     for each in causes:
         if named in (each, token(each)):
             return each

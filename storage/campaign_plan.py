@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, insert, literal, select
+from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, insert, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import targets_sha256
-from fleet.campaign import BEGUN, LEGAL, UNSETTLED, TargetState
+from fleet.campaign import BEGUN, LEGAL, UNSETTLED, CampaignKind, TargetState
 from fleet.rollout import share, waves
 from fleet.selector import Selector, parse
 from storage import campaigns as rows_of
 from storage import selection
 from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow
-from storage.tables import Campaign, campaign_devices, campaigns, devices
+from storage.tables import Campaign, campaign_devices, campaigns, devices, operations
 
 ELSEWHERE, ILLEGAL = "in campaign ", "its state is "
 """How the reasons begin for which a device is left out."""
+
+_CAMPAIGNS, _MEASURED = 3, 500
+"""In how many campaigns, and of how many devices at most, it is looked up how long one takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,12 @@ class Preview:
     firmwares: Sequence[tuple[str, int]]
     statuses: Sequence[tuple[str, int]]
     skipped: Sequence[tuple[str, int]]
-    waves: Sequence[tuple[int, int, int]]
-    """Of each wave its number, its devices, and those of the site that has most of them."""
+    waves: Sequence[tuple[int, int]]
+    """Of each wave its number and its devices."""
+    sizes: Sequence[tuple[int, int]]
+    """Of each wave the devices that can be asked now, and those of the site that has most of them."""
+    took: timedelta | None
+    """How long a device took in campaigns of this kind, if there were any."""
     sample: Sequence[AnyRow]
     """device_id, site, model, firmware: the first to go."""
 
@@ -177,17 +184,16 @@ async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int 
 
     heard = devices.c.last_seen_at >= at.now - at.online_within
     online = select(func.count()).select_from(with_device).where(taken, heard)
+    can_be_asked = case((heard if BY_KIND[row.kind].needs_device else true(), 1), else_=0)
     per_site = (
-        select(target.wave, target.site, func.count().label("devices"))
+        select(target.wave, target.site, func.count().label("devices"), func.sum(can_be_asked).label("now"))
+        .select_from(with_device)
         .where(taken)
         .group_by(target.wave, target.site)
         .subquery()
-    )
-    per_wave = (
-        select(per_site.c.wave, func.sum(per_site.c.devices), func.max(per_site.c.devices))
-        .group_by(per_site.c.wave)
-        .order_by(per_site.c.wave)
-    )
+    ).c
+    per_wave = select(per_site.wave, func.sum(per_site.devices), func.sum(per_site.now), func.max(per_site.now))
+    waves = (await session.execute(per_wave.group_by(per_site.wave).order_by(per_site.wave))).all()
     first = select(target.device_id, target.site, target.model, target.firmware).where(taken)
     return Preview(
         online=await session.scalar(online) or 0,
@@ -196,6 +202,23 @@ async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int 
         firmwares=await by(target.firmware, taken),
         statuses=await by(devices.c.status, taken, joined=True),
         skipped=await by(target.why, and_(mine, target.state == TargetState.SKIPPED)),
-        waves=[(wave, int(count), most) for wave, count, most in (await session.execute(per_wave)).all()],
+        waves=[(wave, int(count)) for wave, count, _, _ in waves],
+        sizes=[(int(now), int(at_one_site)) for _, _, now, at_one_site in waves],
+        took=await _took_lately(session, row.kind),
         sample=(await session.execute(first.order_by(target.wave, target.position).limit(5))).all(),
     )
+
+
+async def _took_lately(session: AsyncSession, kind: CampaignKind) -> timedelta | None:
+    """How long 19 of 20 devices of the newest campaigns of a kind took from sending to success; None if none did."""
+    newest = select(campaigns.c.id).where(campaigns.c.kind == kind, campaigns.c.started_at.is_not(None))
+    target, operation = campaign_devices.c, operations.c
+    statement = (
+        select(func.coalesce(operation.sent_at, target.dispatched_at), target.settled_at)
+        .outerjoin(operations, operation.id == target.operation_id)
+        .where(target.campaign_id.in_(newest.order_by(campaigns.c.created_at.desc()).limit(_CAMPAIGNS)))
+        .where(target.state == TargetState.SUCCEEDED, target.settled_at >= target.dispatched_at)
+        .limit(_MEASURED)
+    )
+    times = sorted(max(settled - sent, timedelta(0)) for sent, settled in await session.execute(statement))
+    return times[(len(times) - 1) * 19 // 20] if times else None

@@ -13,3 +13,4 @@ BUTTON_VALUE = 2000
 CONFIRM = 300
 NOTIFICATION = 300  # ours: a phone shows no more
 TABLE_CELL = 40  # ours: one long cell should not make every line break
+TABLE_LAST = 120  # ours: of the last cell of a line, which makes no other longer

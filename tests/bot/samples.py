@@ -1015,10 +1015,13 @@ _PREVIEW = {
     "models": [["gw2", 1200]],
     "firmwares": [["1.4.0", 1200]],
     "statuses": [["active", 1200]],
-    "skipped": [["has it already", 12], ["in campaign ca-01KM3Z6T0000000000000ABCDEX", 3]],
+    "skipped": [[12, "has it already"], [3, "in campaign ca-01KM3Z6T0000000000000ABCDEX"]],
     "waves": [[1, 5], [2, 239]],
     "sample": [["dev-1", "oslo", "gw2", HOSTILE]],
     "takes_s": 3600.0,
+    "device_takes_s": 4.2,
+    "measured": True,
+    "window": "",
     "starts_at": None,
     "expires_at": NOW + timedelta(hours=1),
     "rollout": _RULES,
@@ -1086,7 +1089,10 @@ _FENCE = {
 
 BULK = {
     "bulk/preview": _said("bulk/preview", Button(text="Ask for approval", run="bulk ask ca-01"), **_PREVIEW),
-    "bulk/preview.later": _said("bulk/preview", **_PREVIEW | {"starts_at": NOW + timedelta(hours=8), "skipped": []}),
+    "bulk/preview.later": _said(
+        "bulk/preview",
+        **_PREVIEW | {"starts_at": NOW + timedelta(hours=8), "skipped": [], "measured": False, "window": "22:00-05:00"},
+    ),
     "bulk/preview.with-notes": _said(
         "bulk/preview",
         **_PREVIEW | {"notes": ["334 devices a day for 30 days.", ":warning: 17 devices' certificates end before."]},

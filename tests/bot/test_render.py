@@ -231,6 +231,14 @@ def test_a_table_is_aligned_cut_and_harmless() -> None:
     ]
 
 
+def test_the_last_cell_of_a_row_keeps_what_others_are_cut_to_and_whole_words() -> None:
+    words = "its certificate is unknown " * 6
+    [(_, text)] = texts(filled("x\n{{ rows | table(['What', 'Why']) }}", rows=[[words, words]]))
+    what, why = text.splitlines()[2].split("…  ")
+    assert what == words[:39]
+    assert why == f"{'its certificate is unknown ' * 4}its …"
+
+
 def test_a_table_of_objects_in_utc_says_how_many_rows_do_not_fit() -> None:
     rows = [{"id": f"dev-{n}", "at": NOW.isoformat(), "other": 1} for n in range(500)]
     rendered = filled("x\n{{ rows | table({'Device': 'id', 'Seen (UTC)': 'at'}) }}", rows=rows)

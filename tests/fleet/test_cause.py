@@ -12,7 +12,13 @@ CAUSES = ["No room", "No room left", "rejected", "Timed out"]
 
 @pytest.mark.parametrize(
     ("named", "cause"),
-    [("No room", "No room"), (token("No room left"), "No room left"), ("timed", "Timed out"), ("rejected", "rejected")],
+    [
+        ("No room", "No room"),
+        (token("No room left"), "No room left"),
+        ("timed", "Timed out"),
+        ("No room l…", "No room left"),
+        ("rejected", "rejected"),
+    ],
 )
 def test_a_cause_is_meant_by_its_text_its_token_or_its_beginning(named: str, cause: str) -> None:
     assert meant(named, CAUSES) == cause

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from fleet.campaign import CampaignKind, CampaignStatus, TargetState
 from fleet.lifecycle import DeviceStatus
@@ -94,7 +94,26 @@ async def test_a_device_that_cannot_take_part_is_skipped_with_the_reason(db: Dat
         shown = await campaign_plan.preview(session, row, Moment(now, timedelta(minutes=5)))
     assert (row.targets, shown.online) == (1, 1)
     assert len(shown.skipped) == 3
-    assert shown.waves == [(1, 1, 1)]
+    assert shown.waves == [(1, 1)]
+
+
+async def test_the_time_it_takes_is_that_of_devices_that_are_online_and_as_devices_took_before(
+    db: Database, now: datetime
+) -> None:
+    rows = [build.device(f"dev-{each}", now, reported_config_version=OLD) for each in range(6)]
+    for each in rows[:4]:
+        each["last_seen_at"] = now
+    await build.fleet(db, now, rows)
+    first = await planned(db, now - timedelta(days=1), started_at=now, rollout=Rollout(canary="", wave=""))
+    at = Moment(now, timedelta(minutes=5))
+    async with db.begin() as session:
+        before = await campaign_plan.preview(session, first, at)
+        times = {"dispatched_at": now, "settled_at": now + timedelta(seconds=3)}
+        done = update(campaign_devices).values(state=TargetState.SUCCEEDED, **times)
+        await session.execute(done.where(campaign_devices.c.device_id != "dev-0"))
+        after = await campaign_plan.preview(session, first, at)
+    assert (before.waves, before.sizes, before.took) == ([(1, 6)], [(4, 4)], None)
+    assert after.took == timedelta(seconds=3)
 
 
 async def test_the_canary_may_be_a_group_of_devices(db: Database, now: datetime) -> None:
