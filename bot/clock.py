@@ -64,11 +64,6 @@ class Clock:
             )
         self._scheduler.start()
 
-    @property
-    def ticking(self) -> bool:
-        """True while jobs are started when they are due."""
-        return bool(self._scheduler.state == STATE_RUNNING)
-
     async def stop(self) -> None:
         """No job begins any more; those that run get a few seconds to finish, and are cancelled then."""
         if not self._scheduler.running:

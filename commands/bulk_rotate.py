@@ -8,11 +8,12 @@ from commands.bulk import Draft, plan, rollout_of
 from commands.spec import Call, command
 from fleet import rotation
 from fleet.campaign import LEGAL, CampaignKind
+from fleet.durations import short
 from fleet.errors import BadInput
 from fleet.message import Message
 from fleet.roles import Role
 from fleet.rotation import DAY, Rotation
-from fleet.selector import Selector, short
+from fleet.selector import Selector
 from storage import devices
 from storage.selection import condition
 

@@ -8,128 +8,16 @@ Every mistake is a BadInput: a sentence, the usage line, and the whole corrected
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
+from commands.line import QUOTED, Token, clean, inside, tokens
 from commands.spec import AnyCommand, Kind, Parameter
+from commands.usage import asked_for, shown, usage
 from fleet.errors import BadInput
-from fleet.message import CURLY_QUOTES
-from fleet.selector import short
 
-_LINK = re.compile(r"<(?P<url>(?:https?://|mailto:|tel:)[^<>|\s]+)(?:\|(?P<label>[^<>|]+))?>")
-_NAMED = re.compile(r"<(?:#|@|!subteam\^)(?P<id>[A-Z0-9]+)(?:\|[^<>]*)?>")
-_ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
-_ENTITY = re.compile("|".join(_ENTITIES))
-_CURLY = str.maketrans({**dict.fromkeys(CURLY_QUOTES, '"'), **dict.fromkeys("‘’‚‛", "'")})
-_BLANK = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LONG_DASH = re.compile(r"(?<!\S)[—–―](?=\w)")
-_CODE = re.compile(r"(?<!\S)`([^`\s]+)`(?!\S)")
-
-
-def clean(line: str) -> str:
-    """What the person typed, before keyboards and Slack improved it.
-
-    Slack turns addresses into `<http://x|x>`, people and channels into `<@U1>` and `<#C1|name>` (kept as ids), and
-    `& < >` into entities; keyboards turn `--` into a long dash and quotes into curly ones.
-    """
-    line = _LINK.sub(lambda found: found["label"] or found["url"], line)
-    line = _ENTITY.sub(lambda found: _ENTITIES[found[0]], _NAMED.sub(lambda found: found["id"], line))
-    line = _INVISIBLE.sub("", _BLANK.sub(" ", line)).translate(_CURLY)
-    return _CODE.sub(r"\1", _LONG_DASH.sub("--", line)).strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word without its quotes, as it stood (`raw`), and where: from `start` up to `end` of the cleaned line."""
-
-    text: str
-    raw: str
-    start: int
-    end: int
-
-
-_TOKEN = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|[^\s"])+""", re.DOTALL)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-
-
-def tokens(line: str) -> list[Token]:
-    """The words of a cleaned line; one that opens a quote and never closes it ends the list, quote and all.
-
-    A double quote keeps blanks together anywhere in a word (`site:"New York"`), and `\\"` inside is a quote itself. An
-    apostrophe is a letter. Whether an open quote is a mistake depends on the command: `bind` says so.
-    """
-    made, at = [], 0
-    while at < len(line):
-        if line[at].isspace():
-            at += 1
-            continue
-        found = _TOKEN.match(line, at)
-        end = found.end() if found else at
-        if end < len(line) and line[end] == '"':
-            end = len(line)
-        raw = line[at:end]
-        made.append(Token(_QUOTED.sub(_inside, raw), raw, at, end))
-        at = end
-    return made
-
-
-def _inside(quoted: re.Match[str]) -> str:
-    """What stands between two quotes, its marked quotes as plain ones."""
-    return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
-
-
-def _without_its_quotes(rest: str) -> str:
-    """The raw rest of a line; one that is a single quoted word, as forms write it, is the text inside."""
-    whole = _QUOTED.fullmatch(rest)
-    return _inside(whole) if whole else rest
-
-
-def usage(command: AnyCommand, root: str = "/fleet") -> str:
-    """`/fleet diag ping <device> [--within 30]`."""
-    rest = [each for each in command.positional if each.kind is Kind.REST]
-    words = [_placeholder(each) for each in command.positional if each not in rest]
-    flags = [_flag_usage(each) for each in command.flags]
-    return " ".join([root, command.words, *words, *flags, *(_placeholder(each) for each in rest)])
-
-
-def _placeholder(parameter: Parameter) -> str:
-    dots = {Kind.WORDS: "…", Kind.REST: "…"}.get(parameter.kind, "")
-    name = parameter.hint if "|" in parameter.hint else f"{parameter.word}{dots}"
-    if parameter.kind is Kind.SELECTOR:
-        name = "selector"
-    return f"<{name}>" if parameter.required else f"[{name}]"
-
-
-def _asked_for(parameter: Parameter) -> str:
-    """What is said when it is missing."""
-    if parameter.kind is Kind.SELECTOR:
-        return "Which devices? Name them, or write all for the whole fleet."
-    if parameter.kind is Kind.REST:
-        what = "Say why" if parameter.word == "why" else f"The {parameter.word} is missing"
-        return f"{what}: it is the end of the line."
-    if "|" in parameter.hint:
-        return f"Which {parameter.word}? It can be {', '.join(parameter.hint.split('|'))}."
-    return (
-        f"A {parameter.hint} is missing: {_placeholder(parameter)}." if parameter.hint else f"Which {parameter.word}?"
-    )
-
-
-def _flag_usage(parameter: Parameter) -> str:
-    if parameter.kind is Kind.SWITCH:
-        return f"[{parameter.flag}]"
-    value = parameter.hint if "|" in parameter.hint else shown(parameter.default) or f"<{parameter.word}>"
-    return f"{parameter.flag} {value}" if parameter.required else f"[{parameter.flag} {value}]"
-
-
-def shown(default: Any) -> str:
-    """A default as it would be typed; empty for None."""
-    if isinstance(default, timedelta):
-        return short(default)
-    return f"{default:g}" if isinstance(default, float) else "" if default is None else str(default)
+__all__ = ["Found", "Token", "bind", "clean", "find", "shown", "tokens", "unknown", "usage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +181,7 @@ class _Binding:
         if parameter.required:
             example = self.command.example
             line = f"\nFor example: {self.root} {example}" if example else ""
-            raise BadInput(f"{_asked_for(parameter)}{line}")
+            raise BadInput(f"{asked_for(parameter)}{line}")
         return [parameter.default]
 
     def _selector(self, parameter: Parameter, taken: list[Token]) -> Any:
@@ -333,10 +221,16 @@ class _Binding:
         return "no words" if not count else "1 word" if count == 1 else f"{count} words"
 
     def _refuse_an_open_quote(self, token: Token) -> None:
-        if _QUOTED.sub("", token.raw).count('"'):
+        if QUOTED.sub("", token.raw).count('"'):
             raise BadInput(f'The quote in {token.raw[:40]} is not closed. Add the missing " at its end.')
 
     def _with(self, token: Token, better: str) -> str:
         """The whole line with that word replaced."""
         words = [better if each is token else each.raw for each in self.found.rest]
         return " ".join([self.command.words, *(word for word in words if word)])
+
+
+def _without_its_quotes(rest: str) -> str:
+    """The raw rest of a line; one that is a single quoted word, as forms write it, is the text inside."""
+    whole = QUOTED.fullmatch(rest)
+    return inside(whole) if whole else rest

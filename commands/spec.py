@@ -29,10 +29,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NewType, ParamSpec
 
 from fleet import selector
+from fleet.durations import duration
 from fleet.message import Message
 from fleet.roles import Person, Role
 from fleet.selector import Selector
-from fleet.settings import Settings, duration
+from fleet.settings import Settings
 
 if TYPE_CHECKING:
     from storage.db import Database
@@ -213,10 +214,7 @@ def _finite(text: str) -> float:
 def _timedelta(text: str) -> timedelta:
     if text == "0":
         return timedelta(0)
-    try:
-        value = duration(text)
-    except OverflowError:
-        raise ValueError(text) from None
+    value = duration(text)
     if not isinstance(value, timedelta):
         raise ValueError(text)
     return value

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from fleet.alert import AlertKind, Severity
-from fleet.selector import short
+from fleet.durations import short
 
 
 class RuleKind(StrEnum):

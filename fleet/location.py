@@ -38,8 +38,3 @@ def run_of(run: int, last_site: str, site: str) -> int:
     if site != last_site:
         return -1
     return run + 1 if run > 0 else run - 1
-
-
-def is_misplaced(registered: str, reported: str, in_a_row: int, needed: int) -> bool:
-    """True when people are to be told."""
-    return bool(registered) and bool(reported) and registered != reported and in_a_row >= needed

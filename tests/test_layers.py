@@ -51,7 +51,7 @@ THIRD_PARTY = {
 }
 
 ONE_HOME = {
-    "lark": {"fleet/selector.py"},
+    "lark": {"fleet/selector"},
     "cryptography": {"fleet/pki", "sandbox/devices"},
     "paho": {"link", "sandbox/devices"},
 }

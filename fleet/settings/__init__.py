@@ -20,7 +20,7 @@ from fleet.settings.events import EndpointSettings, EventSettings
 from fleet.settings.lifecycle import LifecycleSettings, SiteSettings
 from fleet.settings.mqtt import MqttProtocol, MqttSettings, TlsSettings
 from fleet.settings.slack import RoleMembers, RolesSettings, SlackMode, SlackSettings
-from fleet.settings.values import Section, duration
+from fleet.settings.values import Section
 from fleet.settings.web import LogSettings, WebSettings
 
 __all__ = [
@@ -56,7 +56,6 @@ __all__ = [
     "TagSettings",
     "TlsSettings",
     "WebSettings",
-    "duration",
 ]
 
 

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_SHORT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
-
-
-def duration(value: object) -> object:
-    """`5m` -> timedelta(minutes=5); anything else is left to pydantic (timedelta, seconds, ISO 8601)."""
-    if isinstance(value, str) and (found := _SHORT.fullmatch(value)):
-        return timedelta(**{_UNITS[found[2]]: float(found[1])})
-    return value
-
+from fleet.durations import duration
 
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 

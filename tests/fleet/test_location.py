@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.location import is_misplaced, run_of, streak
+from fleet.location import run_of, streak
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,3 @@ def test_what_a_batch_remembers_gives_the_same_streak(before: list[str], batch: 
     else:
         merged = abs(run)
     assert merged == streak(first, before[-1], batch, "oslo")
-
-
-@pytest.mark.parametrize(
-    ("registered", "reported", "in_a_row", "told"),
-    [("oslo", "bergen", 3, True), ("oslo", "bergen", 2, False), ("", "bergen", 9, False), ("oslo", "oslo", 9, False)],
-)
-def test_when_people_are_told(registered: str, reported: str, in_a_row: int, told: bool) -> None:
-    assert is_misplaced(registered, reported, in_a_row, 3) is told

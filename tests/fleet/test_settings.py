@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from fleet.durations import duration
 from fleet.roles import Role
-from fleet.settings import DriftSettings, Settings, duration
+from fleet.settings import DriftSettings, Settings
 from tests.conftest import settings_for
 
 
@@ -42,6 +43,7 @@ def test_the_deadlines_of_drift_are_five_minutes_three_retries_and_a_day() -> No
         {"drift": {"ack_timout": "5m"}},
         {"drift": {"retries": -1}},
         {"drift": {"ack_timeout": "soon"}},
+        {"drift": {"ack_timeout": "999999999999d"}},
         {"mqtt": {"topic_prefix": "no-slash"}},
         {"mqtt": {"topic_prefix": "wild/+/"}},
         {"mqtt": {"shared_group": "muster", "protocol": "3.1.1"}},

@@ -1,21 +1,4 @@
-"""Which devices are meant: `site:oslo model:gw2 firmware:<1.4 status:active tag:env=prod -group:canary dev-1 dev-*`.
-
-    Selector(terms)                      all terms must hold (AND); no terms: every device, written `all`
-    ├── Match(field, values)             site:oslo,bergen   one of the values; also model, group, target, reported,
-    │                                    and id, which bare words become: `dev-1 dev-*` is id:dev-1,dev-*
-    ├── Status(values)                   status:active,maintenance
-    ├── Firmware(tests)                  firmware:<1.4,2.*  one of the tests; order as in fleet.version
-    ├── Tag(name, values)                tag:env (has it) or tag:env=prod,test (one of the values)
-    ├── Seen(op, ago)                    seen:<5m heard within 5 minutes, seen:>24h not heard for longer; a device
-    │                                    that was never heard is neither (`seen:never` is Is(UNSEEN))
-    ├── Is(state)                        is:online, is:offline, is:drifted, is:unseen
-    └── Not(term)                        -group:canary
-
-A `Value` with `glob` set has `*` for any run of characters; otherwise it is meant literally (quotes switch `*` off).
-Quotes around one whole term, `"site:oslo"`, are left out: phones and shells put them there.
-All text is compared with upper and lower case kept apart. `str(selector)` is canonical text: parsing it gives the same
-selector back. Storage compiles this to SQL; `is:online` means heard within `drift.online_within` of now.
-"""
+"""From what people write to a `Selector`, or to a sentence that says where it stopped being understood."""
 
 from __future__ import annotations
 
@@ -31,161 +14,29 @@ from typing import Any, TypeVar
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 from lark.exceptions import VisitError
 
+from fleet.durations import duration
 from fleet.errors import BadInput
 from fleet.lifecycle import DeviceStatus
-from fleet.settings import duration
+from fleet.selector.terms import (
+    Field,
+    Firmware,
+    Is,
+    Match,
+    Not,
+    Op,
+    Seen,
+    Selector,
+    State,
+    Status,
+    Tag,
+    Value,
+    VersionTest,
+)
 
 _T = TypeVar("_T")
 
 MOST_CHARACTERS = 20_000
 """A selector longer than this is refused: Slack sends at most 40,000 characters, and ids in a file go by import."""
-
-
-class Field(StrEnum):
-    ID = "id"
-    SITE = "site"
-    MODEL = "model"
-    GROUP = "group"
-    TARGET = "target"
-    REPORTED = "reported"
-
-
-class Op(StrEnum):
-    EQ = "="
-    LT = "<"
-    LE = "<="
-    GT = ">"
-    GE = ">="
-
-
-class State(StrEnum):
-    ONLINE = "online"
-    OFFLINE = "offline"
-    DRIFTED = "drifted"
-    UNSEEN = "unseen"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value to compare with. With `glob`, `*` stands for any run of characters."""
-
-    text: str
-    glob: bool = False
-
-    def matches(self, text: str) -> bool:
-        if not self.glob:
-            return self.text == text
-        return re.fullmatch(".*".join(map(re.escape, self.text.split("*"))), text, re.DOTALL) is not None
-
-    def __str__(self) -> str:
-        return self.text if self.glob or _BARE.fullmatch(self.text) else _quoted(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class VersionTest:
-    """One comparison of the firmware's version; `glob` only with `=`, and then the text itself is compared."""
-
-    op: Op
-    version: str
-    glob: bool = False
-
-    def __str__(self) -> str:
-        return f"{'' if self.op is Op.EQ else self.op}{Value(self.version, self.glob)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    field: Field
-    values: tuple[Value, ...]
-
-    def __str__(self) -> str:
-        return f"{self.field}:{_listed(self.values)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    values: tuple[DeviceStatus, ...]
-
-    def __str__(self) -> str:
-        return f"status:{_listed(self.values)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Firmware:
-    tests: tuple[VersionTest, ...]
-
-    def __str__(self) -> str:
-        return f"firmware:{_listed(self.tests)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    name: str
-    values: tuple[Value, ...] = ()
-
-    def __str__(self) -> str:
-        name = self.name if _TAG_NAME.fullmatch(self.name) else _quoted(self.name)
-        return f"tag:{name}={_listed(self.values)}" if self.values else f"tag:{name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """`<`: heard less than `ago` before now; `>`: last heard longer ago than that."""
-
-    op: Op
-    ago: timedelta
-
-    def __str__(self) -> str:
-        return f"seen:{self.op}{short(self.ago)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Is:
-    state: State
-
-    def __str__(self) -> str:
-        return f"is:{self.state}"
-
-
-Test = Match | Status | Firmware | Tag | Seen | Is
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    term: Test
-
-    def __str__(self) -> str:
-        return f"-{self.term}"
-
-
-Term = Test | Not
-
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """Terms that must all hold. Without terms it means every device."""
-
-    terms: tuple[Term, ...] = ()
-
-    @property
-    def everything(self) -> bool:
-        return not self.terms
-
-    @property
-    def only_id(self) -> str | None:
-        """The device's id when the selector is nothing but one id without `*`."""
-        match self.terms:
-            case (Match(field=Field.ID, values=(Value(text=text, glob=False),)),):
-                return text
-        return None
-
-    def __str__(self) -> str:
-        return " ".join(str(term) for term in self.terms) or "all"
-
-
-def one(device_id: str) -> Selector:
-    """The selector of a single device."""
-    return Selector((Match(Field.ID, (Value(device_id),)),))
 
 
 def parse(text: str) -> Selector:
@@ -245,8 +96,6 @@ _GRAMMAR = r"""
     %ignore /\s+/
 """
 
-_BARE = re.compile(r"""[^\s",*<>=-][^\s",*<>=]*""")
-_TAG_NAME = re.compile(r"""[^\s",=]+""")
 _LIKE_A_FIELD = re.compile(r"([A-Za-z_]+)([:=])([^:]*)")
 _DEVICE = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:*-]{0,127}")
 _FIELDS = (*(str(field) for field in Field), "status", "firmware", "tag", "seen", "is")
@@ -267,7 +116,7 @@ class _BareIds:
 
 
 @v_args(inline=True)
-class _Build(Transformer[Token, "list[Term | _BareIds]"]):
+class _Build(Transformer[Token, list[Any]]):
     """Tree to terms. `text` is the whole selector, for corrections."""
 
     def __init__(self, text: str) -> None:
@@ -405,16 +254,8 @@ def _once(values: Iterable[_T]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _listed(values: Iterable[object]) -> str:
-    return ",".join(str(value) for value in values)
-
-
 def _value(word: str) -> Value:
     return Value(word, glob="*" in word)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _unquoted(token: str) -> str:
@@ -424,23 +265,6 @@ def _unquoted(token: str) -> str:
 def _duration(word: str) -> timedelta | None:
     try:
         value = duration(word)
-    except OverflowError:
+    except ValueError:
         return None
     return value if isinstance(value, timedelta) else None
-
-
-def short(value: timedelta) -> str:
-    """A duration as people write it, `5m`: in the largest unit that gives a whole number."""
-    for unit, length in _UNITS:
-        if value % length == timedelta():
-            return f"{value // length}{unit}"
-    return f"{value / timedelta(milliseconds=1)}ms"
-
-
-_UNITS = (
-    ("d", timedelta(days=1)),
-    ("h", timedelta(hours=1)),
-    ("m", timedelta(minutes=1)),
-    ("s", timedelta(seconds=1)),
-    ("ms", timedelta(milliseconds=1)),
-)
