@@ -31,7 +31,7 @@ from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.sealing import seal
 from link.client import Connection, Received
-from link.topics import Topics
+from link.topics import Order, Topics
 from link.wire import ConfigDesired
 from storage import audit_chain, schedule
 from storage.db import Database
@@ -44,7 +44,7 @@ async def floor(orders: dict[str, Any]) -> None:
     count, topics, now = orders["count"], Topics(), datetime.now(UTC)
     messages = [
         (
-            topics.config_desired(device_id(number)),
+            topics.of(device_id(number), Order.CONFIG_DESIRED),
             ConfigDesired(
                 version=registry.NEW,
                 sha256=registry.SHA,

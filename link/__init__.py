@@ -11,6 +11,6 @@ await connection.wait_connected()
 connection.connected, connection.last_error, connection.stats   # bool, str, LinkStats
 
 publisher = Publisher(connection)                   # link.publish
-message = Outgoing(topics.config_desired("dev-1"), wire.ConfigDesired(...).encode(), retain=True)
+message = Outgoing(topics.of("dev-1", Order.CONFIG_DESIRED), wire.ConfigDesired(...).encode(), retain=True)
 outcomes = await publisher.publish_many([message])  # Outcome(sent, reason) each, in order; raises nothing per message
 """

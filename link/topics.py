@@ -80,12 +80,6 @@ class Topics:
         """The topic of a device, for either side."""
         return f"{self.prefix}{device_id}/{what.value}"
 
-    def config_desired(self, device_id: str) -> str:
-        return self.of(device_id, Order.CONFIG_DESIRED)
-
-    def firmware_desired(self, device_id: str) -> str:
-        return self.of(device_id, Order.FIRMWARE_DESIRED)
-
     def subscriptions(self, shared_group: str | None = None) -> list[str]:
         """The filters for everything devices say; with a group as MQTT 5 shared subscriptions."""
         share = f"$share/{shared_group}/" if shared_group else ""

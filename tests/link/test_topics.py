@@ -56,8 +56,8 @@ def test_subscriptions_are_device_side_only_and_may_be_shared() -> None:
 
 def test_only_state_is_retained() -> None:
     assert {order for order in Order if order.retained} == {Order.CONFIG_DESIRED, Order.FIRMWARE_DESIRED}
-    assert Topics("p/").config_desired("dev-1") == "p/dev-1/config/desired"
-    assert Topics().firmware_desired("dev-1") == "dev-1/firmware/desired"
+    assert Topics("p/").of("dev-1", Order.CONFIG_DESIRED) == "p/dev-1/config/desired"
+    assert Topics().of("dev-1", Order.FIRMWARE_DESIRED) == "dev-1/firmware/desired"
 
 
 @given(st.text())

@@ -61,7 +61,7 @@ class Ear:
             attempt=attempt,
             issued_at=datetime.now(UTC),
         )
-        await self._client.publish(TOPICS.config_desired(device_id), desired.encode(), qos=1, retain=True)
+        await self._client.publish(TOPICS.of(device_id, Order.CONFIG_DESIRED), desired.encode(), qos=1, retain=True)
 
     async def tell(self, device_id: str, order: Order, payload: Payload | bytes) -> None:
         sent = payload if isinstance(payload, bytes) else payload.encode()
