@@ -53,7 +53,11 @@ async def decommission(
 
 
 def _notes(named: dict[str, list[str]], rules: str) -> list[str]:
-    notes = [":warning: This cannot be undone: each device's data is exported and verified first, then it is gone."]
+    notes = [
+        ":warning: This cannot be undone: each device's data is exported and verified first, then it is gone.",
+        "Revoking its certificate keeps a device from connecting again; a session that is open stays open until it "
+        "ends or the broker restarts. docs/certificates.md says how to end it at once.",
+    ]
     if named:
         what = {
             "leave": "they stay as they are",

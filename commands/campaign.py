@@ -17,7 +17,7 @@ from fleet.campaign_message import buttons
 from fleet.errors import Refused
 from fleet.message import Button, File, Message, Style, quoted
 from fleet.rehearsal import Behaviour
-from fleet.roles import Role
+from fleet.roles import Role, is_person
 from fleet.rollout import part, rules
 from fleet.selector import Selector, parse
 from storage import (
@@ -366,7 +366,7 @@ def _fence(fence: Fence, call: Call) -> dict[str, Any]:
 
 def _refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:
     if row.status not in legal:
-        who = f" (last changed by <@{row.changed_by}>)" if row.changed_by[:1] in ("U", "W") else ""
+        who = f" (last changed by <@{row.changed_by}>)" if is_person(row.changed_by) else ""
         raise Refused(
             f"Campaign {row.id[-6:]} is {row.status}{who}, so it cannot be {what}. See it with /fleet bulk show."
         )

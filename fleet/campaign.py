@@ -355,8 +355,13 @@ class Settle:
     why: str
 
 
-def overdue(state: TargetState, tries: int, heard_since: bool, rollout: Rollout) -> Again | Settle:
+_NOT_CONFIRMED = "Nobody confirmed the export of its data in time, so it stays as it is."
+
+
+def overdue(kind: CampaignKind, state: TargetState, tries: int, heard_since: bool, rollout: Rollout) -> Again | Settle:
     """What becomes of a device under way whose deadline has passed. `heard_since`: it spoke after it was sent to."""
+    if kind is CampaignKind.DECOMMISSION:  # nothing was sent to it: it waits for the telemetry store
+        return Settle(TargetState.TIMED_OUT, _NOT_CONFIRMED)
     if state is TargetState.VERIFYING:
         return Settle(TargetState.FAILED, "It answered, but did not prove it in time.")
     if not heard_since:

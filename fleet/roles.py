@@ -27,6 +27,11 @@ class Role(StrEnum):
         return self.rank >= needed.rank
 
 
+def is_person(user_id: str) -> bool:
+    """True for somebody in Slack, False for Muster's own jobs, whatever they call themselves."""
+    return user_id[:1] in ("U", "W")
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Someone in Slack, or Muster itself.
@@ -41,7 +46,7 @@ class Person:
     @property
     def mention(self) -> str:
         """As mrkdwn: `<@U123>` for people, the plain name for Muster's own jobs."""
-        return f"<@{self.id}>" if self.id[:1] in ("U", "W") else self.id
+        return f"<@{self.id}>" if is_person(self.id) else self.id
 
 
 MUSTER = Person(id="muster", role=Role.ADMIN, why="work that happens by itself")

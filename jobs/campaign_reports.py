@@ -12,6 +12,7 @@ import structlog
 from fleet import table_file
 from fleet.campaign_message import buttons
 from fleet.message import Message
+from fleet.roles import is_person
 from jobs.spec import Run, job
 from storage import campaign_devices, campaign_news, campaigns, outbox
 from storage.db import CLOCK
@@ -57,6 +58,9 @@ async def _post(run: Run, row: Campaign, table: bytes, picture: bytes | None) ->
         )
         channel = row.channel or run.settings.slack.ops_channel
         await outbox.put(session, {f"{run_key}:report": said}, channel, run.now, thread_key=key)
+        if is_person(row.created_by):
+            ended = Message(template="bulk/ended", data={**said.data, "channel": channel}, buttons=said.buttons)
+            await outbox.put(session, {f"{run_key}:ended": ended}, row.created_by, run.now)
         note = Message(template="bulk/report_file", data={"title": row.title})
         files = {f"{run_key}:table": (Attachment(f"{run_key.replace(':', '-')}.csv", table), note)}
         if picture:

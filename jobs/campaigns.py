@@ -169,7 +169,7 @@ async def _overdue(run: Run, session: AsyncSession, row: Campaign) -> int:
         if each.proven:
             settled.append({"device_id": each.device_id, "state": TargetState.SUCCEEDED.value, "why": ""})
             continue
-        outcome = overdue(each.state, each.tries, bool(each.heard_since), rollout)
+        outcome = overdue(row.kind, each.state, each.tries, bool(each.heard_since), rollout)
         if isinstance(outcome, Again):
             again.append(each.device_id)
         else:

@@ -19,7 +19,7 @@ from fleet import approval_message, approval_policy
 from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verdict
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.message import Message
-from fleet.roles import Person
+from fleet.roles import Person, is_person
 from fleet.rollout import Rollout, rules
 from fleet.settings import RolesSettings, Settings
 from storage import audit, ids, outbox
@@ -216,7 +216,7 @@ async def remind(session: AsyncSession, approval: Approval, now: datetime, setti
 
 def _is_told(approval: Approval) -> bool:
     """True if the requester, a person, learns of this state; what nobody had to approve is told when it fails."""
-    if approval.requested_by[:1] not in ("U", "W"):
+    if not is_person(approval.requested_by):
         return False
     if approval.state is ApprovalState.FAILED:
         return True

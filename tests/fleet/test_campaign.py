@@ -167,13 +167,15 @@ def test_after_a_resume_a_gate_counts_only_what_failed_since(succeeded: int, fai
 
 def test_what_becomes_of_a_device_that_does_not_answer() -> None:
     once = Rollout(retries=1)
-    assert overdue(TargetState.DISPATCHED, 1, True, once) == Again()
-    assert isinstance(gone := overdue(TargetState.DISPATCHED, 2, True, once), Settle)
+    assert overdue(CampaignKind.CONFIG, TargetState.DISPATCHED, 1, True, once) == Again()
+    assert isinstance(gone := overdue(CampaignKind.CONFIG, TargetState.DISPATCHED, 2, True, once), Settle)
     assert gone.state is TargetState.TIMED_OUT
-    assert isinstance(away := overdue(TargetState.ACKED, 1, False, once), Settle)
+    assert isinstance(away := overdue(CampaignKind.CONFIG, TargetState.ACKED, 1, False, once), Settle)
     assert away.state is TargetState.PARKED
-    assert isinstance(unproven := overdue(TargetState.VERIFYING, 1, True, once), Settle)
+    assert isinstance(unproven := overdue(CampaignKind.CONFIG, TargetState.VERIFYING, 1, True, once), Settle)
     assert unproven.state is TargetState.FAILED
+    assert isinstance(unconfirmed := overdue(CampaignKind.DECOMMISSION, TargetState.DISPATCHED, 1, False, once), Settle)
+    assert (unconfirmed.state, "Nobody confirmed" in unconfirmed.why) == (TargetState.TIMED_OUT, True)
 
 
 def test_every_status_has_its_moves_and_every_kind_its_legal_states() -> None:

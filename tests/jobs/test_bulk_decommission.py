@@ -86,7 +86,7 @@ async def test_devices_go_with_their_export_and_their_certificates_once_two_peop
 @ON_SQLITE
 async def test_without_a_word_about_rules_a_device_that_one_names_stays(house: House) -> None:
     planned = await types(house, "bulk decommission all")
-    left_out = dict(planned.data["skipped"])
+    left_out = {why: count for count, why in planned.data["skipped"]}
     assert left_out == {"an alert rule names it": 1, "its state is maintenance": 1}
     assert "Alert rules name 1 of the devices (dev-1: watch)" in planned.data["notes"][-1]
     both = await refused(house, "bulk decommission all --leave-rules --remove-rules")
@@ -143,6 +143,18 @@ async def test_a_rejection_leaves_every_device_as_it_is(house: House) -> None:
     shown = await types(house, f"bulk checklist {planned.data['campaign_id']}")
     assert shown.data["done"] == 0
     assert await exports(house) == {}
+
+
+@ON_SQLITE
+async def test_who_asked_is_told_that_an_export_was_not_confirmed_in_time(house: House) -> None:
+    store = {"telemetry_store_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="}
+    house.settings = house.settings.model_copy(update={"lifecycle": LifecycleSettings.model_validate(store)})
+    campaign_id = await gone(house, "bulk decommission dev-3", 1)
+    await house.later(days=8)
+    assert "Nobody confirmed the export of its data in time" in str((await checklist(house, campaign_id))["dev-3"][6])
+    [told] = [each for each in house.deliver.posts() if each.message.template == "bulk/ended"]
+    assert (told.channel, told.message.data["status"], told.message.data["failed"]) == ("U0ANN", "failed", 1)
+    assert [each.text[:12] for each in told.message.buttons] == ["Retry failed", "Details"]
 
 
 @ON_SQLITE
