@@ -14,7 +14,7 @@ from fleet.message import Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
-from storage import alert_devices, alerts, audit, configs, drift_escalation, outbox
+from storage import alert_opening, alert_suppression, alerts, audit, configs, drift_escalation, outbox
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow
 
@@ -33,11 +33,11 @@ async def escalate(run: Run) -> datetime | None:
             of = {row.id: _found(row, row.reported_config_version in known) for row in found}
             paused = [of[row.id] for row in found if row.status in ALERTS_PAUSED]
             told = [row for row in found if row.status not in ALERTS_PAUSED]
-            await alert_devices.suppress(session, AlertKind.DRIFT, paused, run.now)
+            await alert_suppression.suppress(session, AlertKind.DRIFT, paused, run.now)
             await drift_escalation.escalated(session, [row.id for row in told], run.now)
             shown = [of[row.id] for row in told]
             channel = run.settings.slack.ops_channel
-            await alert_devices.tell(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
+            await alert_opening.tell(session, AlertKind.DRIFT, shown, channel, run.settings.alerts, run.now)
             devices = {"devices": [row.device_id for row in told], "suppressed": len(paused)}
             await audit.add(session, run.now, MUSTER.id, "drift.escalated", f"{len(told)} devices", devices)
     if found:

@@ -13,7 +13,7 @@ from fleet.alert import Severity
 from fleet.message import Message
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
-from storage import alert_devices, audit, ids, maintenance, outbox
+from storage import alert_suppression, audit, ids, maintenance, outbox
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow, wake
 
@@ -28,13 +28,13 @@ async def summarise(run: Run) -> datetime | None:
     """Tell what was suppressed while devices were in maintenance or suspended, and let what lasts be told again."""
     async with run.db.read() as session:
         windows = await maintenance.to_summarise(session, _BATCH)
-        if not windows and not await alert_devices.suppressed(session, 1):
+        if not windows and not await alert_suppression.over(session, 1):
             return None
     async with run.db.begin(CLOCK) as session:
         windows = await maintenance.to_summarise(session, _BATCH)
         await maintenance.summarised(session, [window.id for window in windows], run.now)
-        found = await alert_devices.suppressed(session, _BATCH)
-        ours = await alert_devices.end_suppression(session, [place.id for place in found], run.now)
+        found = await alert_suppression.over(session, _BATCH)
+        ours = await alert_suppression.told(session, [place.id for place in found], run.now)
         places = [place for place in found if place.id in ours]
         if places:
             said = Message(template="alert/suppressed", data=_summary(places))

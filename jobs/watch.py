@@ -19,7 +19,7 @@ from fleet.grouping import Found, group_key
 from fleet.lifecycle import ALERTS_PAUSED
 from fleet.roles import MUSTER
 from jobs.spec import Run, job
-from storage import alert_devices, audit, causes
+from storage import alert_devices, alert_opening, alert_suppression, audit, causes
 from storage.columns import iso
 from storage.db import CLOCK, AnyRow
 
@@ -114,9 +114,9 @@ async def look(
         rows = await find(session)
         paused = [made(row) for row in rows if row.status in ALERTS_PAUSED]
         found = [made(row) for row in rows if row.status not in ALERTS_PAUSED]
-        await alert_devices.suppress(session, kind, paused, run.now)
+        await alert_suppression.suppress(session, kind, paused, run.now)
         channel = run.settings.slack.ops_channel
-        posted = await alert_devices.tell(session, kind, found, channel, policy, run.now, **grouping)
+        posted = await alert_opening.tell(session, kind, found, channel, policy, run.now, **grouping)
         told = [each.device_id for each in found]
         done: dict[str, Any] = {"kind": kind.value, "devices": told, "suppressed": len(paused), "ended": left}
         await audit.add(session, run.now, MUSTER.id, "alert.changed", f"{len(rows) + left} devices", done)

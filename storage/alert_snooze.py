@@ -15,7 +15,8 @@ from storage import batch
 from storage.db import AnyRow, earliest, wake
 from storage.tables import Alert, alert_devices, alerts
 
-_SNOOZED = text("alerts.state = 'snoozed'")  # as the partial index has it
+_SNOOZED = text("alerts.state = 'snoozed'")  # as the partial indexes have them
+_LOUDER = text("alerts.level_at IS NOT NULL")
 
 
 async def snooze(session: AsyncSession, name: str, until: datetime, by: str, now: datetime) -> Alert:
@@ -92,7 +93,7 @@ async def louder(session: AsyncSession, now: datetime, limit: int) -> Sequence[A
     )
     statement = (
         select(alerts, first.label("ends_at"))
-        .where(text("level_at IS NOT NULL"), alerts.c.level_at <= now, text("alerts.state != 'resolved'"))
+        .where(_LOUDER, alerts.c.level_at <= now, rows_of.UNRESOLVED)
         .where(rows_of.calling())
         .order_by(alerts.c.level_at)
         .limit(limit)
@@ -126,7 +127,5 @@ async def raise_level(session: AsyncSession, row: AnyRow, level: int, level_at: 
 
 async def next_louder(session: AsyncSession) -> datetime | None:
     """When the next threshold comes."""
-    statement = select(func.min(alerts.c.level_at)).where(
-        text("level_at IS NOT NULL"), text("alerts.state != 'resolved'"), rows_of.calling()
-    )
+    statement = select(func.min(alerts.c.level_at)).where(_LOUDER, rows_of.UNRESOLVED, rows_of.calling())
     return await earliest(session, statement)

@@ -22,7 +22,7 @@ from storage.db import AnyRow, earliest
 from storage.tables import Alert, alert_devices, alerts, devices
 
 # as the partial indexes have them
-_UNRESOLVED = text("alerts.state != 'resolved'")
+UNRESOLVED = text("alerts.state != 'resolved'")
 _LADDER = text("alerts.state = 'open'")
 
 
@@ -100,14 +100,14 @@ async def resolve(session: AsyncSession, name: str, why: str, by: str, now: date
 
 async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow], int]:
     """The newest open and acknowledged alerts, and how many there are."""
-    rows = await session.execute(select(alerts).where(_UNRESOLVED).order_by(alerts.c.opened_at.desc()).limit(limit))
-    return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(_UNRESOLVED)) or 0
+    rows = await session.execute(select(alerts).where(UNRESOLVED).order_by(alerts.c.opened_at.desc()).limit(limit))
+    return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(UNRESOLVED)) or 0
 
 
 async def for_person(session: AsyncSession, person: str, limit: int) -> tuple[Sequence[AnyRow], int]:
     """The newest alerts that this person took or nobody has, and how many there are."""
     taken = and_(alerts.c.state == AlertState.ACKNOWLEDGED, alerts.c.acknowledged_by == person)
-    theirs = (_UNRESOLVED, or_(alerts.c.state == AlertState.OPEN, taken))
+    theirs = (UNRESOLVED, or_(alerts.c.state == AlertState.OPEN, taken))
     rows = await session.execute(select(alerts).where(*theirs).order_by(alerts.c.opened_at.desc()).limit(limit))
     return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(*theirs)) or 0
 

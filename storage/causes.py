@@ -3,7 +3,7 @@
 Each query finds devices with a cause that are not told yet; each condition says of a place in an alert
 (`alert_devices`) that its cause is over. Both look at what is, not at what happened: running them twice changes
 nothing, and a restart loses nothing. Devices in maintenance or suspended are found like all others, with their
-`status`: what is found of them is suppressed (`alert_devices.suppress`), and told when that state ends if it lasts.
+`status`: what is found of them is suppressed (`alert_suppression`), and told when that state ends if it lasts.
 Decommissioned ones have no causes.
 """
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
 from fleet.lifecycle import UNWATCHED, DeviceStatus
+from storage.alert_devices import STANDING
 from storage.db import AnyRow, earliest
 from storage.tables import (
     MISPLACED,
@@ -49,7 +50,7 @@ def _untold(kind: AlertKind, rule_id: str = "") -> ColumnElement[bool]:
         place.device_id == devices.c.device_id,
         place.kind == kind,
         place.rule_id == rule_id,
-        text("alert_devices.left_at IS NULL"),
+        STANDING,
     )
     return and_(devices.c.status.not_in(UNWATCHED), ~told.exists())
 

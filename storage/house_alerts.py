@@ -14,7 +14,7 @@ from fleet.event import EventType
 from fleet.settings import AlertSettings
 from storage import alerts as rows_of
 from storage import batch, outbox
-from storage.alert_devices import new_row
+from storage.alert_opening import new_row
 from storage.tables import alerts
 
 

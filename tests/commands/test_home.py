@@ -16,7 +16,7 @@ from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.grouping import Found
 from fleet.message import Message
 from fleet.roles import Person, Role
-from storage import alert_devices, approvals, campaigns
+from storage import alert_opening, approvals, campaigns
 from storage.db import Database
 from tests import build
 from tests.conftest import NOW, settings_for
@@ -74,7 +74,7 @@ async def test_more_requests_than_fit_are_counted(house: House) -> None:
 async def test_alerts_are_those_taken_by_this_person_or_by_nobody(house: House) -> None:
     found = [Found(f"dev-{number}", f"key-{number}", {"site": "oslo"}, {}, "") for number in (1, 2, 3)]
     async with house.db.begin() as session:
-        await alert_devices.tell(session, AlertKind.FLAPPING, found, "C0FLEETOPS", house.settings.alerts, NOW)
+        await alert_opening.tell(session, AlertKind.FLAPPING, found, "C0FLEETOPS", house.settings.alerts, NOW)
     [listed] = [part for part in await parts(house, ANN) if part.template == "home/alerts"]
     ids = {row[1]: row[0] for row in listed.data["rows"]}
     await types(house, f"alert ack {ids['dev-1']}", ANN)

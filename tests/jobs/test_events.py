@@ -12,7 +12,7 @@ from fleet.event import DeliveryState, wanted
 from fleet.grouping import Found, group_key
 from jobs import events as jobs_events
 from jobs.spec import Untaken
-from storage import alert_devices, alerts, backlog, event_deliveries, events, schedule
+from storage import alert_devices, alert_opening, alerts, backlog, event_deliveries, events, schedule
 from storage.db import Database
 from tests import build
 from tests.conftest import NOW, settings_for
@@ -181,7 +181,7 @@ async def test_an_alert_is_told_when_it_opens_when_somebody_takes_it_and_when_it
     policy, kind = house.settings.alerts, AlertKind.LOCATION
     found = Found(device_id="dev-1", key=group_key("says bergen", "oslo"), data={"site": "oslo"}, shared={}, line="")
     async with db.begin() as session:
-        await alert_devices.tell(session, kind, [found], "C0FLEETOPS", policy, NOW)
+        await alert_opening.tell(session, kind, [found], "C0FLEETOPS", policy, NOW)
         alert = await alert_devices.alert_of(session, kind, "dev-1")
         assert alert
         await alerts.acknowledge(session, alert.id, "U0ANN", NOW)
