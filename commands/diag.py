@@ -13,7 +13,7 @@ from fleet.errors import BadInput, NotAllowed, Refused
 from fleet.message import Audience, Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import audit, devices, diagnostics, fan_outs, fences, ids, outbox
+from storage import audit, devices, diagnostic_history, diagnostics, fan_outs, fences, ids, outbox
 from storage.outbox import Attachment, Place
 from storage.tables import Device, DiagnosticRequest
 
@@ -181,8 +181,8 @@ async def history(call: Call, device: str) -> Message:
     policy = call.settings.diagnostics
     async with call.db.read() as session:
         await devices.get(session, device)
-        rows = await diagnostics.history(session, device, _HISTORY)
-        trips = (await diagnostics.round_trips(session, [device], policy.pings_shown))[device]
+        rows = await diagnostic_history.of_device(session, device, _HISTORY)
+        trips = (await diagnostic_history.round_trips(session, [device], policy.pings_shown))[device]
     return Message(
         template="diag/history",
         data={
@@ -214,9 +214,9 @@ async def show(call: Call, request: str) -> Message:
         more: dict[str, Any] = {}
         if row.kind is DiagnosticKind.PING:
             limit = call.settings.diagnostics.pings_shown
-            more["trips"] = (await diagnostics.round_trips(session, [row.device_id], limit))[row.device_id]
+            more["trips"] = (await diagnostic_history.round_trips(session, [row.device_id], limit))[row.device_id]
         elif row.kind is DiagnosticKind.METRICS:
-            others = await diagnostics.metrics_of_model(session, row.model, 1_000)
+            others = await diagnostic_history.metrics_of_model(session, row.model, 1_000)
             more["peers"] = [each for device_id, each in others.items() if device_id != row.device_id]
         else:
             more |= {"text": row.text, "gaps": row.result.get("gaps", ())}

@@ -16,7 +16,7 @@ from jobs import measurements
 from jobs.spec import Heard, Intake
 from link.topics import Kind
 from link.wire import LogResponse, MetricsResponse, PingResponse, Response
-from storage import diagnostics, operations, outbox
+from storage import diagnostic_chunks, diagnostic_history, diagnostics, operations, outbox
 from storage.db import AnyRow, wake
 from storage.dead_letters import Letter
 
@@ -93,11 +93,13 @@ async def _show(intake: Intake, kind: DiagnosticKind, answered: Sequence[Mapping
     if not answered:
         return
     if kind is DiagnosticKind.PING:
-        trips = await diagnostics.round_trips(session, [each["device_id"] for each in answered], policy.pings_shown)
+        trips = await diagnostic_history.round_trips(
+            session, [each["device_id"] for each in answered], policy.pings_shown
+        )
         more: dict[str, dict[str, Any]] = {each["id"]: {"trips": trips[each["device_id"]]} for each in answered}
     else:
         models = {each["model"] for each in answered}
-        known = {model: await diagnostics.metrics_of_model(session, model, _PEERS) for model in models}
+        known = {model: await diagnostic_history.metrics_of_model(session, model, _PEERS) for model in models}
         more = {each["id"]: {"peers": _others(known[each["model"]], each["device_id"])} for each in answered}
     messages = {
         diagnostics.message_key(each["id"]): diagnostic_message.of(each, now, **more[each["id"]]) for each in answered
@@ -113,7 +115,7 @@ async def logs(intake: Intake, heard: Sequence[Heard]) -> None:
     """Chunks of logs: kept as they come, until all are here or the next one does not come in time."""
     ids = sorted({_said(each).request_id for each in heard})
     rows = await diagnostics.lock(intake.session, ids)
-    digests = await diagnostics.digests(intake.session, sorted(rows))
+    digests = await diagnostic_chunks.digests(intake.session, sorted(rows))
     parts = {each: _parts(row, digests[each]) for each, row in rows.items()}
     chunks: list[dict[str, Any]] = []
     moved: dict[str, dict[str, Any]] = {}
@@ -132,7 +134,7 @@ async def logs(intake: Intake, heard: Sequence[Heard]) -> None:
             chunks.append(told)
         if taken is not Taken.AGAIN:
             moved[row.id] = _moved(intake, row, parts[row.id], each)
-    await diagnostics.keep_chunks(intake.session, chunks)
+    await diagnostic_chunks.keep(intake.session, chunks)
     await diagnostics.write(intake.session, list(moved.values()))
     if any(each["due_at"] and each["due_at"] <= intake.now for each in moved.values()):
         wake(intake.session, "diagnostics")

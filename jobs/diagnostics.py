@@ -28,7 +28,7 @@ from fleet.message import Message
 from fleet.operation import OperationState
 from fleet.redaction import Redaction
 from jobs.spec import Run, job
-from storage import diagnostics, fences, operations, outbox
+from storage import diagnostic_chunks, diagnostics, fences, operations, outbox
 from storage.db import CLOCK, AnyRow
 from storage.outbox import Attachment, Place
 
@@ -52,7 +52,7 @@ async def settle(run: Run) -> datetime | None:
     async with run.db.read() as session:
         due = _bounded(await diagnostics.due(session, run.now, _BATCH))
         waiting = await diagnostics.any_waiting(session)
-        texts = await diagnostics.chunks_of(session, [row.id for row in due if row.chunks])
+        texts = await diagnostic_chunks.texts(session, [row.id for row in due if row.chunks])
     if due:
         made = await asyncio.to_thread(_made, due, texts, run)
         await _record(run, made)
@@ -103,7 +103,7 @@ async def _record(run: Run, made: Sequence[_Made]) -> None:
         settled = [each for each in made if each.row.id in won]
         final = [each.row.id for each in settled if each.row.chunks and each.verdict.due_at is None]
         if final:
-            await diagnostics.drop_chunks(session, final)
+            await diagnostic_chunks.drop(session, final)
         for state in (OperationState.DONE, OperationState.EXPIRED):
             ended = [each.row.id for each in settled if _ENDED.get(each.verdict.state) is state]
             await operations.close(session, ended, state, run.now)

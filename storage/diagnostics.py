@@ -14,9 +14,9 @@ from ulid import ULID
 from fleet.diagnostics import TAKES_ANSWERS, UNSETTLED, DiagnosticKind, RequestState
 from fleet.errors import NotFound
 from fleet.operation import OperationKind
-from storage import batch, operations
+from storage import batch, diagnostic_chunks, operations
 from storage.db import AnyRow, earliest
-from storage.tables import DiagnosticRequest, devices, diagnostic_chunks, diagnostics
+from storage.tables import DiagnosticRequest, devices, diagnostics
 
 _DUE = text("diagnostics.due_at IS NOT NULL")  # as the partial index has it
 _WAITING = text("diagnostics.state = 'waiting'")
@@ -70,7 +70,7 @@ async def sent(session: AsyncSession, ids: Sequence[str], now: datetime, due_at:
     await session.execute(statement, {"given": batch.dump(ids)})
 
 
-_STANDING = (
+COLUMNS = (
     *(diagnostics.c.id, diagnostics.c.kind, diagnostics.c.device_id, diagnostics.c.model, diagnostics.c.state),
     *(diagnostics.c.params, diagnostics.c.requested_by, diagnostics.c.channel, diagnostics.c.thread_ts),
     *(diagnostics.c.fan_out_id, diagnostics.c.created_at, diagnostics.c.expires_at, diagnostics.c.due_at),
@@ -87,31 +87,13 @@ async def lock(session: AsyncSession, ids: Sequence[str]) -> dict[str, AnyRow]:
     """
     given = batch.texts(session)
     statement = (
-        select(*_STANDING)
+        select(*COLUMNS)
         .join(given, given.c.value == diagnostics.c.id)
         .order_by(diagnostics.c.id)
         .with_for_update(of=diagnostics)
     )
     rows = await session.execute(statement, {"given": batch.dump(ids)})
     return {row.id: row for row in rows}
-
-
-async def digests(session: AsyncSession, ids: Sequence[str]) -> dict[str, dict[int, str]]:
-    """What has come of each answer: the digest of each chunk by its number."""
-    given = batch.texts(session)
-    columns = (diagnostic_chunks.c.request_id, diagnostic_chunks.c.chunk, diagnostic_chunks.c.digest)
-    statement = select(*columns).join(given, given.c.value == diagnostic_chunks.c.request_id)
-    found: dict[str, dict[int, str]] = {each: {} for each in ids}
-    for request_id, chunk, told in await session.execute(statement, {"given": batch.dump(ids)}):
-        found[request_id][chunk] = told
-    return found
-
-
-async def keep_chunks(session: AsyncSession, chunks: Sequence[Mapping[str, Any]]) -> None:
-    """Store chunks: request_id, chunk, digest, text."""
-    if chunks:
-        statement = batch.insert(session, diagnostic_chunks)
-        await session.execute(statement.on_conflict_do_nothing(index_elements=["request_id", "chunk"]), list(chunks))
 
 
 _WRITTEN: dict[str, TypeEngine[Any]] = {
@@ -177,30 +159,12 @@ def _as_json(session: AsyncSession, value: Any) -> Any:
 
 async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
     """Requests whose time ran out, or whose last chunk is here: the columns of `lock`, the longest due first."""
-    statement = select(*_STANDING).where(_DUE, diagnostics.c.due_at <= now).order_by(diagnostics.c.due_at)
+    statement = select(*COLUMNS).where(_DUE, diagnostics.c.due_at <= now).order_by(diagnostics.c.due_at)
     return (await session.execute(statement.limit(limit))).all()
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
     return await earliest(session, select(func.min(diagnostics.c.due_at)).where(_DUE))
-
-
-async def chunks_of(session: AsyncSession, ids: Sequence[str]) -> dict[str, dict[int, str]]:
-    """The text of each chunk that is here, by request and number."""
-    given = batch.texts(session)
-    columns = (diagnostic_chunks.c.request_id, diagnostic_chunks.c.chunk, diagnostic_chunks.c.text)
-    statement = select(*columns).join(given, given.c.value == diagnostic_chunks.c.request_id)
-    found: dict[str, dict[int, str]] = {each: {} for each in ids}
-    for request_id, chunk, said in await session.execute(statement, {"given": batch.dump(ids)}):
-        found[request_id][chunk] = said
-    return found
-
-
-async def drop_chunks(session: AsyncSession, ids: Sequence[str]) -> None:
-    """Forget how these answers came: they are put together."""
-    given = batch.texts(session)
-    statement = delete(diagnostic_chunks).where(diagnostic_chunks.c.request_id.in_(select(given.c.value)))
-    await session.execute(statement, {"given": batch.dump(ids)})
 
 
 async def any_waiting(session: AsyncSession) -> bool:
@@ -224,7 +188,7 @@ async def returned(
         update(diagnostics)
         .where(diagnostics.c.id == heard.c.id, _WAITING)
         .values(state=RequestState.ASKED, expires_at=expires_at, due_at=due_at)
-        .returning(*_STANDING)
+        .returning(*COLUMNS)
     )
     rows = (await session.execute(statement)).all()
     await operations.add(session, [_operation(row._asdict(), now) for row in rows])
@@ -238,7 +202,7 @@ async def expired(session: AsyncSession, ids: Sequence[str]) -> Sequence[AnyRow]
         update(diagnostics)
         .where(diagnostics.c.id == given.c.value, batch.and_not_guessed(diagnostics.c.state.in_(UNSETTLED)))
         .values(state=RequestState.EXPIRED, due_at=None)
-        .returning(*_STANDING)
+        .returning(*COLUMNS)
     )
     return (await session.execute(statement, {"given": batch.dump(ids)})).all()
 
@@ -252,49 +216,9 @@ async def get(session: AsyncSession, request_id: str) -> DiagnosticRequest:
     )
 
 
-async def history(session: AsyncSession, device_id: str, limit: int) -> Sequence[AnyRow]:
-    """The newest requests of a device first, with the columns of `lock`."""
-    statement = select(*_STANDING).where(diagnostics.c.device_id == device_id)
-    return (await session.execute(statement.order_by(diagnostics.c.created_at.desc()).limit(limit))).all()
-
-
-async def round_trips(session: AsyncSession, device_ids: Sequence[str], limit: int) -> dict[str, list[float]]:
-    """The round trips of the last pings of each device, in milliseconds, the newest first."""
-    given = batch.texts(session)
-    newest_first = func.row_number().over(
-        partition_by=diagnostics.c.device_id, order_by=diagnostics.c.created_at.desc()
-    )
-    ranked = (
-        select(diagnostics.c.device_id, diagnostics.c.rtt_ms, newest_first.label("rank"))
-        .join(given, given.c.value == diagnostics.c.device_id)
-        .where(diagnostics.c.kind == DiagnosticKind.PING, diagnostics.c.rtt_ms.is_not(None))
-        .subquery()
-    )
-    statement = select(ranked.c.device_id, ranked.c.rtt_ms).where(ranked.c.rank <= limit).order_by(ranked.c.rank)
-    found: dict[str, list[float]] = {each: [] for each in device_ids}
-    for device_id, rtt_ms in await session.execute(statement, {"given": batch.dump(device_ids)}):
-        found[device_id].append(rtt_ms)
-    return found
-
-
-async def metrics_of_model(session: AsyncSession, model: str, limit: int) -> dict[str, dict[str, float | None]]:
-    """The newest metrics of up to `limit` answers of devices of a model, by device."""
-    answered = text("diagnostics.kind = 'metrics' AND diagnostics.state = 'answered'")
-    statement = (
-        select(diagnostics.c.device_id, diagnostics.c.result)
-        .where(answered, diagnostics.c.model == model)
-        .order_by(diagnostics.c.answered_at.desc())
-        .limit(limit)
-    )
-    found: dict[str, dict[str, float | None]] = {}
-    for device_id, result in await session.execute(statement):
-        found.setdefault(device_id, result)
-    return found
-
-
 async def of_fan_out(session: AsyncSession, fan_out_id: str, limit: int, after: str = "") -> Sequence[AnyRow]:
     """The requests of one question to many, in order of device: the columns of `lock`."""
-    statement = select(*_STANDING).where(diagnostics.c.fan_out_id == fan_out_id, diagnostics.c.device_id > after)
+    statement = select(*COLUMNS).where(diagnostics.c.fan_out_id == fan_out_id, diagnostics.c.device_id > after)
     return (await session.execute(statement.order_by(diagnostics.c.device_id).limit(limit))).all()
 
 
@@ -318,7 +242,7 @@ async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     )
     ids = list(await session.scalars(old))
     if ids:
-        await drop_chunks(session, ids)
+        await diagnostic_chunks.drop(session, ids)
         given = batch.texts(session)
         statement = delete(diagnostics).where(diagnostics.c.id.in_(select(given.c.value)))
         await session.execute(statement, {"given": batch.dump(ids)})
