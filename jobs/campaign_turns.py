@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import Settle, TargetState, turn
+from fleet.campaign import TargetState
+from fleet.campaign_turn import Settle, turn
 from fleet.rollout import Rollout, window
 from jobs.campaign_kinds import BY_KIND
 from jobs.campaign_spec import Asked, Turn

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import ApprovalState
 from fleet.campaign import (
-    Again,
     CampaignStatus,
     Dispatch,
     Finish,
@@ -27,8 +26,8 @@ from fleet.campaign import (
     TargetState,
     Wait,
     next_step,
-    overdue,
 )
+from fleet.campaign_turn import Again, overdue
 from fleet.errors import Refused
 from fleet.roles import MUSTER
 from fleet.rollout import frozen_until

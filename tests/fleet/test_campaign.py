@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fleet.campaign import (
     LEGAL,
     MOVES,
-    Again,
     CampaignKind,
     CampaignStatus,
     Counts,
@@ -20,16 +19,15 @@ from fleet.campaign import (
     Finish,
     GiveUpParked,
     Pause,
-    Settle,
     Soak,
     StartWave,
     Stop,
     TargetState,
     Wait,
     next_step,
-    overdue,
     tripped,
 )
+from fleet.campaign_turn import Again, Settle, overdue
 from fleet.rollout import Rollout
 
 NOW = datetime(2026, 3, 19, 14, 30, tzinfo=UTC)
