@@ -54,11 +54,15 @@ class Options:
 
 @dataclass(slots=True)
 class Report:
-    """`wrong` has the first few wrong rows; `wrong_count` counts all. `meanwhile` were registered by somebody else."""
+    """`wrong` has the first few wrong rows; `wrong_count` counts all. `meanwhile` were registered by somebody else.
+
+    `gone`: rows of devices that are decommissioned here and say nothing else, as an export has them; they are left out.
+    """
 
     added: int = 0
     changed: int = 0
     resumed: int = 0
+    gone: int = 0
     wrong_count: int = 0
     wrong: list[Wrong] = field(default_factory=list)
     meanwhile: list[str] = field(default_factory=list)
@@ -76,7 +80,7 @@ class Importing:
     ) -> None:
         self._db, self._settings, self._source, self._options, self._now = db, settings, source, options, now
         self._report = Report()
-        self._bad_lines: set[int] = set()
+        self._passed_over: set[int] = set()
         self._lines: dict[str, int] = {}
         self._versions: set[str] = set()
         self._new_targets = 0
@@ -111,6 +115,9 @@ class Importing:
                     if wrong:
                         self._note(wrong)
                         reject(wrong)
+                    elif self._is_gone(each, there.get(each.device_id)):
+                        self._report.gone += 1
+                        self._passed_over.add(each.line)
                     else:
                         self._good += 1
                 progress("checking", self._source.position, size)
@@ -126,11 +133,20 @@ class Importing:
         self._lines.setdefault(row.device_id, row.line)
         return Wrong(row.line, row.device_id, problem, _cells(row)) if problem else None
 
+    def _is_gone(self, row: Row | Wrong, there: AnyRow | None) -> bool:
+        """Decommissioned, and the row says nothing else: there is nothing to be done."""
+        if not isinstance(row, Row) or there is None or not self._options.update:
+            return False
+        said = row.values.get("status") or DeviceStatus.DECOMMISSIONED
+        return there.status is DeviceStatus.DECOMMISSIONED and said == there.status
+
     def _conflict(self, row: Row, there: AnyRow) -> str:
         if self._this.resumed and there.registered_at == self._this.began:
             return ""
         if not self._options.update:
             return f"{row.device_id} is registered already; --update changes it"
+        if self._is_gone(row, there):
+            return ""
         if there.status is DeviceStatus.DECOMMISSIONED:
             return f"{row.device_id} is decommissioned, and stays as it is"
         if (status := row.values.get("status")) and status != there.status:
@@ -141,7 +157,7 @@ class Importing:
 
     def _note(self, wrong: Wrong) -> None:
         self._report.wrong_count += 1
-        self._bad_lines.add(wrong.line)
+        self._passed_over.add(wrong.line)
         if len(self._report.wrong) < _SHOWN:
             self._report.wrong.append(wrong)
 
@@ -161,7 +177,7 @@ class Importing:
     # --- the second pass ---
 
     async def _write(self, progress: Progress) -> None:
-        good = (each for each in self._source.rows() if isinstance(each, Row) and each.line not in self._bad_lines)
+        good = (each for each in self._source.rows() if isinstance(each, Row) and each.line not in self._passed_over)
         total = self._good
         done = 0
         for number, chunk in enumerate(_chunks(good, WRITTEN_AT_ONCE[self._db.is_sqlite])):

@@ -58,6 +58,8 @@ def imported(console: Console, file: Path, report: Report) -> None:
         said.append(f"{report.resumed:,} of them by the import that was ended before")
     if report.changed:
         said.append(f"{report.changed:,} changed")
+    if report.gone:
+        said.append(f"{report.gone:,} left as they are, because they are decommissioned")
     console.print(", ".join(said) + ".", markup=False, highlight=False, soft_wrap=True)
     if report.wrong_count:
         skipped = f"{report.wrong_count:,} rows are wrong and were skipped:\n{report.listed()}"

@@ -21,13 +21,13 @@ _DIGITS = 12  # of a plan's digest, in the button
 
 
 @command("bulk retag", role=Role.OPERATOR, example="bulk retag env environment")
-async def retag(call: Call, old: str, new: str, *, plan: str = "") -> Message:
+async def retag(call: Call, tag: str, new_name: str, *, plan: str = "") -> Message:
     """Rename a tag (env environment) or one of its values (env=prod env=production), after a preview of each change.
 
     Only the registry changes; no device is told. For a while the old name still holds in selectors, and until then it
     can be undone. `--plan` is what the preview's button says: that very plan is asked for.
     """
-    how = rename(old, new)
+    how = rename(tag, new_name)
     if not plan:
         async with call.db.read() as session:
             return _preview(call, how, await retags.look(session, how))

@@ -52,13 +52,19 @@ async def rotate(
         ack_within=policy.rotation_within,
         tail=made.days * DAY + policy.tail,
     )
-    title = f"Rotation of certificates over {made.days} days"
+    title = f"Rotation of certificates over {_counted(made.days, 'day')}"
     return await plan(call, Draft(CampaignKind.ROTATE_CERTS, title, which, rollout, {}, at, notes=_notes(made, pace)))
 
 
 def _notes(made: Rotation, pace: int) -> list[str]:
-    notes = [f"{made.quota:,} devices a day for {made.days} days, the earliest end first, at most {pace:,} a minute."]
+    daily = f"{_counted(made.quota, 'device')} a day for {_counted(made.days, 'day')}"
+    notes = [f"{daily}, the earliest end first, at most {pace:,} a minute."]
     if made.late:
         safe = f"--over {short(made.safe_over)} would leave out none" if made.safe_over else "no pace would be in time"
-        notes.append(f":warning: {made.late:,} devices' certificates end before their turn is over; {safe}.")
+        ends = "certificate ends before its turn is" if made.late == 1 else "certificates end before their turn is"
+        notes.append(f":warning: {made.late:,} {ends} over; {safe}.")
     return notes
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count:,} {one}{'' if count == 1 else 's'}"

@@ -9,6 +9,7 @@ from commands.alert import until_when
 from commands.spec import Call, command
 from fleet.alert import AlertKind, AlertState
 from fleet.errors import Refused
+from fleet.lifecycle import DeviceStatus
 from fleet.message import Button, Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.operation import OperationKind
@@ -80,7 +81,8 @@ async def show(call: Call, device: str) -> Message:
         data={
             "now": call.now,
             "device_id": device,
-            "drifted": row.target_config_version not in (None, row.reported_config_version),
+            "drifted": row.status is not DeviceStatus.DECOMMISSIONED
+            and row.target_config_version not in (None, row.reported_config_version),
             "target": row.target_config_version,
             "reported": row.reported_config_version,
             "how": mismatch(row.target_config_version, row.reported_config_version, bool(known)).value,

@@ -15,7 +15,7 @@ from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector, parse
-from storage import alert_devices, alert_rules, audit, devices
+from storage import alert_devices, alert_rules, audit
 from storage.tables import AlertRule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -180,7 +180,7 @@ async def _done(call: Call, session: AsyncSession, rule: AlertRule, how: str) ->
 
 async def _shown(call: Call, session: AsyncSession, rule: AlertRule, how: str = "") -> Message:
     within = call.settings.drift.online_within
-    total = await devices.count_where(session, await alert_rules.about(session, rule, call.now, within))
+    total = await alert_rules.watched(session, rule, call.now, within)
     toggle = Button(text="Disable", run=f"rule disable {rule.name}") if rule.enabled else _enable(rule)
     data = {
         "name": rule.name,

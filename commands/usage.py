@@ -34,9 +34,9 @@ def asked_for(parameter: Parameter) -> str:
         return f"{what}: it is the end of the line."
     if "|" in parameter.hint:
         return f"Which {parameter.word}? It can be {', '.join(parameter.hint.split('|'))}."
-    return (
-        f"A {parameter.hint} is missing: {_placeholder(parameter)}." if parameter.hint else f"Which {parameter.word}?"
-    )
+    if parameter.hint:
+        return f"A {parameter.hint} is missing: {_placeholder(parameter)}."
+    return f"Which {parameter.word.replace('-', ' ')}?"
 
 
 def _flag_usage(parameter: Parameter) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import signal
 import sys
 from pathlib import Path
@@ -47,6 +48,10 @@ _WELCOME = """
 """
 
 
+_TAKEN = """The demo cannot start: another program listens on port {port} already. Start it on a free port with:
+.venv/bin/python -m sandbox --port 0"""
+
+
 async def _main(port: int, folder: Path) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -74,6 +79,8 @@ def main() -> None:
     except DemoRunning as refused:
         sys.exit(str(refused))
     except (MusterEnded, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno == errno.EADDRINUSE:
+            sys.exit(_TAKEN.format(port=asked.port))
         sys.exit(f"The demo cannot go on: {fault}")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert_rule import DEFAULTS, MEASURED, RuleKind
 from fleet.errors import Refused, not_found
+from fleet.lifecycle import UNWATCHED
 from fleet.roles import MUSTER
 from fleet.selector import Selector, parse
 from storage import batch, ids
@@ -117,6 +118,13 @@ async def about(session: AsyncSession, rule: AlertRule, now: datetime, online_wi
     """The condition that a device is one that this rule is about."""
     meant = await condition(session, parse(rule.selector), now, online_within)
     return and_(devices.c.default_rules, meant) if rule.is_default else meant
+
+
+async def watched(session: AsyncSession, rule: AlertRule, now: datetime, online_within: timedelta) -> int:
+    """How many devices it may open an alert for: those that it is about, in the states that are monitored."""
+    meant = await about(session, rule, now, online_within)
+    statement = select(func.count()).select_from(devices).where(meant, devices.c.status.not_in(UNWATCHED))
+    return await session.scalar(statement) or 0
 
 
 async def about_certificates(session: AsyncSession, now: datetime, online_within: timedelta) -> ColumnElement[bool]:

@@ -105,11 +105,6 @@ async def count(session: AsyncSession, selector: Selector, now: datetime, online
     return await session.scalar(select(func.count()).select_from(devices).where(where)) or 0
 
 
-async def count_where(session: AsyncSession, where: ColumnElement[bool]) -> int:
-    """How many devices meet a condition."""
-    return await session.scalar(select(func.count()).select_from(devices).where(where)) or 0
-
-
 async def ids(
     session: AsyncSession, selector: Selector, now: datetime, online_within: timedelta, limit: int
 ) -> tuple[list[str], int]:

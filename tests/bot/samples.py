@@ -876,6 +876,10 @@ DRIFT = {
     "drift/show.never": _said(
         "drift/show", **_DRIFT | {"drifted": False, "case": None, "is_open": False, "operations": [], "earlier": []}
     ),
+    "drift/show.heard-without-a-version": _said(
+        "drift/show",
+        **_DRIFT | {"reported": "", "case": None, "is_open": False, "operations": [], "earlier": []},
+    ),
     "drift/sweep": _said("drift/sweep", drifted=12, cases=1),
 }
 
@@ -1095,7 +1099,7 @@ BULK = {
     ),
     "bulk/preview.with-notes": _said(
         "bulk/preview",
-        **_PREVIEW | {"notes": ["334 devices a day for 30 days.", ":warning: 17 devices' certificates end before."]},
+        **_PREVIEW | {"notes": ["334 devices a day for 30 days.", ":warning: 17 certificates end before."]},
     ),
     "bulk/checklist": _said(
         "bulk/checklist",

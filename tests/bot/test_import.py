@@ -202,9 +202,20 @@ async def test_an_update_changes_no_status_and_no_decommissioned_device(db: Data
     gone = build.device("dev-2", NOW, status=DeviceStatus.DECOMMISSIONED)
     await build.fleet(db, NOW, [build.device("dev-1", NOW), gone])
     with pytest.raises(BadInput) as refused:
-        await run(db, write(tmp_path, "device_id,status", "dev-1,suspended", "dev-2,"), update=True)
+        await run(db, write(tmp_path, "device_id,status", "dev-1,suspended", "dev-2,active"), update=True)
     assert "dev-1 is active; an import does not change that" in str(refused.value)
     assert "dev-2 is decommissioned" in str(refused.value)
+
+
+async def test_an_update_leaves_out_decommissioned_devices_that_stand_in_the_file_as_such(
+    db: Database, tmp_path: Path
+) -> None:
+    gone = [build.device(each, NOW, status=DeviceStatus.DECOMMISSIONED) for each in ("dev-2", "dev-3")]
+    await build.fleet(db, NOW, [build.device("dev-1", NOW), *gone])
+    lines = ("device_id,status,site", "dev-1,active,bergen", "dev-2,decommissioned,bergen", "dev-3,,bergen")
+    report = await run(db, write(tmp_path, *lines), update=True)
+    assert (report.changed, report.gone, report.wrong_count) == (1, 2, 0)
+    assert [(await device(db, f"dev-{each}"))[0].site for each in (1, 2, 3)] == ["bergen", "oslo", "oslo"]
 
 
 async def test_an_update_gives_a_few_devices_another_target_and_not_the_fleet(db: Database, tmp_path: Path) -> None:

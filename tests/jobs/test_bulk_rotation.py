@@ -107,7 +107,7 @@ async def test_the_preview_says_who_would_be_too_late_and_over_how_many_days_nob
     preview = await types(house, "bulk rotate-certs all --over 10d")
     assert preview.data["notes"] == [
         "2 devices a day for 10 days, the earliest end first, at most 60 a minute.",
-        ":warning: 17 devices' certificates end before their turn is over; --over 6d would leave out none.",
+        ":warning: 17 certificates end before their turn is over; --over 6d would leave out none.",
     ]
     assert len((await types(house, "bulk rotate-certs all --over 6d")).data["notes"]) == 1
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from fleet.alert import AlertKind, AlertState, Severity
+from fleet.lifecycle import DeviceStatus
 from jobs import rules
 from storage import alert_rules
 from storage.db import Database
@@ -82,6 +83,15 @@ async def test_two_rules_tell_one_device_twice_and_only_those_they_are_about(hou
     await passes(house, 75, step=3)
     told = [(each.device_id, each.severity.value) for each in await alerts_in(house, AlertKind.OFFLINE)]
     assert sorted(told) == [("dev-1", "critical"), ("dev-1", "warning"), ("dev-2", "warning")]
+
+
+async def test_a_rule_holds_for_devices_in_states_that_are_monitored(house: House) -> None:
+    await types(house, "rule add gone offline all --for 1h")
+    before = (await types(house, "rule show gone")).data["total"]
+    async with house.db.begin() as session:
+        for each, status in (("dev-1", DeviceStatus.DECOMMISSIONED), ("dev-2", DeviceStatus.MANUFACTURED)):
+            await session.execute(devices.update().where(devices.c.device_id == each).values(status=status))
+    assert (await types(house, "rule show gone")).data["total"] == before - 2
 
 
 async def test_a_rule_that_rests_or_changes_closes_what_it_had_opened(house: House) -> None:

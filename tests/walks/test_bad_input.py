@@ -44,6 +44,8 @@ TYPED = {
     "config add 2026.9.9 {bad": ["The configuration is not valid JSON"],
     "config assign 1999.1 dev-1": ["1999.1"],
     "config assign 2026.2.0 site:nowhere": ["No device matches site:nowhere", "Nothing was changed"],
+    "bulk retag": ["Which tag?", "/fleet bulk retag env environment"],
+    "bulk retag env": ["Which new name?"],
     "make coffee": ["There is no command make coffee.", "/fleet help"],
 }
 

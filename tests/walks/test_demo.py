@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,14 +45,16 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
         assert resolved(registry) == 12
 
 
-async def test_a_port_in_use_is_found_before_the_folder_is_removed(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_told_with_the_next_step_before_the_folder_is_removed(tmp_path: Path) -> None:
     kept = tmp_path / "demo" / "muster.db"
     kept.parent.mkdir()
     kept.touch()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(OSError, match="in use"):
-            async with Demo(tmp_path / "demo", port=taken.getsockname()[1]).running():
-                pass
+        words = ("--port", str(taken.getsockname()[1]), "--folder", str(tmp_path / "demo"))
+        demo = await asyncio.create_subprocess_exec(sys.executable, "-m", "sandbox", *words, stderr=subprocess.PIPE)
+        _, said = await demo.communicate()
+    assert demo.returncode == 1
+    assert f"another program listens on port {words[1]} already" in said.decode()
     assert kept.exists()
 
 
