@@ -25,7 +25,7 @@ from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from fleet.message import Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import approvals, audit, decommissions, devices, events, lifecycle, maintenance
+from storage import approvals, audit, decommissions, devices, events, maintenance
 from storage.columns import iso
 from storage.db import AnyRow
 from storage.tables import Device
@@ -101,7 +101,7 @@ async def extend(call: Call, device: str, longer: timedelta) -> Message:
         if no := windows.refusal(window.starts_at, ends_at, call.now, call.settings.lifecycle.longest_window):
             raise Refused(no)
         extended = await maintenance.extend(session, window.id, ends_at)
-        told = {**lifecycle.window_data(extended or window), "ended_before": iso(window.ends_at)}
+        told = {**maintenance.window_data(extended or window), "ended_before": iso(window.ends_at)}
         await events.emit(session, EventType.MAINTENANCE_CHANGED, device, told, call.now)
         await audit.add(session, call.now, call.person.id, "maintenance.extended", device, {"until": iso(ends_at)})
     return _of_device("device/extended", device, before=window.ends_at, ends_at=ends_at)
@@ -115,7 +115,7 @@ async def unplan(call: Call, device: str) -> Message:
         cancelled = await maintenance.cancelled(session, [device], call.person.id, call.now)
         if not cancelled:
             raise Refused(f"The maintenance of {device} has begun. End it with /fleet device activate {device}.")
-        told = lifecycle.window_data(cancelled[0])
+        told = maintenance.window_data(cancelled[0])
         await events.emit(session, EventType.MAINTENANCE_CANCELLED, device, told, call.now)
         await audit.add(session, call.now, call.person.id, "maintenance.cancelled", device, {})
     return _of_device("device/unplanned", device, starts_at=window.starts_at)

@@ -70,6 +70,6 @@ async def _miss(run: Run, session: AsyncSession, missed: Mapping[str, str]) -> N
         again = Button(text="Show device", run=f"device show {row.device_id}")
         said = Message(template="device/missed", data={**data, "ends_at": row.ends_at}, buttons=(again,))
         await outbox.put(session, {f"window:{row.id}": said}, run.settings.slack.ops_channel, run.now)
-        told = {**lifecycle.window_data(row), "missed": why}
+        told = {**maintenance.window_data(row), "missed": why}
         await events.emit(session, EventType.MAINTENANCE_CANCELLED, row.device_id, told, run.now)
         await audit.add(session, run.now, MUSTER.id, "maintenance.missed", row.device_id, {"why": why})

@@ -43,7 +43,7 @@ async def _planned(run: Run, session: AsyncSession, approval: Approval) -> bool:
     made = await maintenance.plan(session, planned, by, run.now)
     if others := sorted(set(approval.device_ids) - {row.device_id for row in made}):
         raise Refused(f"{_some(others)} has a window that is not over, or is decommissioned. Nothing was planned.")
-    told = {row.device_id: lifecycle.window_data(row) for row in made}
+    told = {row.device_id: maintenance.window_data(row) for row in made}
     await events.emit_many(session, EventType.MAINTENANCE_PLANNED, told, run.now)
     subject = approval.device_ids[0] if len(made) == 1 else f"{len(made)} devices"
     await audit.add(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.lifecycle import DeviceStatus
 from fleet.maintenance import WindowState
 from storage import batch, ids
+from storage.columns import iso
 from storage.db import AnyRow, earliest, wake
 from storage.tables import OPEN_WINDOW, devices, maintenance_windows
 
@@ -134,3 +135,18 @@ async def summarised(session: AsyncSession, window_ids: Sequence[str], now: date
     """People were told what these windows kept from them."""
     statement = update(maintenance_windows).where(maintenance_windows.c.id.in_(window_ids))
     await session.execute(statement.values(summarised_at=now))
+
+
+def window_data(window: AnyRow) -> dict[str, Any]:
+    """A maintenance window as the data of an event: the record that a CMMS keeps."""
+    return {
+        "window_id": window.id,
+        "state": window.state.value,
+        "starts_at": iso(window.starts_at),
+        "ends_at": iso(window.ends_at),
+        "zone": window.zone,
+        "why": window.why,
+        "requested_by": window.requested_by,
+        "began_at": iso(window.began_at) if window.began_at else None,
+        "ended_at": iso(window.ended_at) if window.ended_at else None,
+    }

@@ -16,7 +16,8 @@ from fleet.settings import Settings
 from storage import billing, devices, lifecycle
 from storage import operations as queue
 from storage.db import AnyRow, Database
-from storage.lifecycle import ACTIONS, Moved
+from storage.lifecycle import Moved
+from storage.lifecycle_actions import ACTIONS
 from storage.tables import (
     billing_ledger,
     billing_periods,
