@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, CampaignStatus, Counts, TargetState
@@ -250,7 +250,7 @@ async def _succeed(session: AsyncSession, row: Campaign, which: Any, now: dateti
     condition = BY_KIND[row.kind].succeeded(row.params)
     statement = (
         update(campaign_devices)
-        .where(_target.campaign_id == row.id, which, _target.device_id.in_(_known(row, which, condition)))
+        .where(_target.campaign_id == row.id, which, _known(condition))
         .values(state=TargetState.SUCCEEDED, settled_at=now, due_at=None, why="")
         .returning(_target.operation_id)
     )
@@ -266,36 +266,35 @@ def _refused(now: datetime) -> Mapping[str, Any]:
 
 
 async def _move(session: AsyncSession, row: Campaign, which: Any, condition: Any, to: Mapping[str, Any]) -> int:
-    statement = (
-        update(campaign_devices)
-        .where(_target.campaign_id == row.id, which, _target.device_id.in_(_known(row, which, condition)))
-        .values(**to)
-    )
+    statement = update(campaign_devices).where(_target.campaign_id == row.id, which, _known(condition)).values(**to)
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
-def _known(row: Campaign, which: Any, condition: Any) -> Select[Any]:
-    """The ids of those that meet a condition on them, their devices and what was asked of them."""
-    return (
-        select(_target.device_id)
-        .outerjoin(devices, devices.c.device_id == _target.device_id)
-        .outerjoin(operation_rows, operation_rows.c.id == _target.operation_id)
-        .where(_target.campaign_id == row.id, which, condition)
-        .correlate(None)
-    )
+def _known(condition: Any) -> ColumnElement[bool]:
+    """A condition on a target, its device and what was asked of it, looked up for each target.
+
+    As a join PostgreSQL would walk all that is under way anew for each of it: in the statistics it was one row.
+    """
+    asked = devices.outerjoin(operation_rows, operation_rows.c.id == _target.operation_id)
+    found = select(devices.c.device_id).select_from(asked).where(devices.c.device_id == _target.device_id, condition)
+    return batch.and_not_guessed(found.correlate(campaign_devices).exists())
 
 
 async def _gone(session: AsyncSession, row: Campaign, which: Any, now: datetime) -> int:
     """Deleted, decommissioned, or in a state that takes no part any more: what was asked of them is closed."""
     illegal = or_(devices.c.device_id.is_(None), devices.c.status.not_in(LEGAL[row.kind]))
-    found = await session.execute(_known(row, which, illegal).add_columns(devices.c.status, _target.operation_id))
+    statement = (
+        select(_target.device_id, devices.c.status)
+        .outerjoin(devices, devices.c.device_id == _target.device_id)
+        .where(_target.campaign_id == row.id, which, illegal)
+    )
     gone = [
         {
             "device_id": each.device_id,
             "state": TargetState.REMOVED.value,
             "why": f"Its state is {each.status} now." if each.status else "It is not in the registry any more.",
         }
-        for each in found.all()
+        for each in (await session.execute(statement)).all()
     ]
     await settle(session, row, gone, now)
     return len(gone)
@@ -331,7 +330,8 @@ async def overdue(session: AsyncSession, row: Campaign, now: datetime, limit: in
 async def put_off(session: AsyncSession, row: Campaign, device_ids: Sequence[str], until: datetime) -> None:
     """What was asked of these has not left yet: their time to answer begins later."""
     given = batch.texts(session)
-    statement = update(campaign_devices).where(_of(row, given.c.value), _IS_UNDER_WAY).values(due_at=until)
+    under_way = batch.and_not_guessed(_IS_UNDER_WAY)
+    statement = update(campaign_devices).where(_of(row, given.c.value), under_way).values(due_at=until)
     await session.execute(statement, {"given": batch.dump(device_ids)})
 
 
@@ -396,7 +396,7 @@ async def withdraw(session: AsyncSession, row: Campaign, now: datetime) -> int:
     given = batch.texts(session)
     statement = (
         update(campaign_devices)
-        .where(_of(row, given.c.value), _IS_UNDER_WAY)
+        .where(_of(row, given.c.value), batch.and_not_guessed(_IS_UNDER_WAY))
         .values(state=TargetState.PLANNED, due_at=None, settled_at=now, tries=_target.tries - 1)
     )
     await session.execute(statement, {"given": batch.dump(device_ids)})
@@ -429,7 +429,7 @@ async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]
 
     Returns how many, and how many of them had failed in the present wave: only those were in its gate.
     """
-    failed = (_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), _meant(row, which))
+    failed = (_target.campaign_id == row.id, _target.state.in_(UNSUCCESSFUL), _meant(which))
     of_wave = await session.scalar(select(func.count()).where(*failed, _target.wave == row.wave)) or 0
     statement = (
         update(campaign_devices)
@@ -444,20 +444,15 @@ async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[boo
     statement = (
         update(campaign_devices)
         .where(_target.campaign_id == row.id, _target.state.in_((TargetState.PLANNED, TargetState.PARKED)))
-        .where(_meant(row, which))
+        .where(_meant(which))
         .values(state=TargetState.SKIPPED, why=why, settled_at=now)
     )
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
-def _meant(row: Campaign, which: ColumnElement[bool]) -> ColumnElement[bool]:
-    mine = (
-        select(_target.device_id)
-        .join(devices, devices.c.device_id == _target.device_id)
-        .where(_target.campaign_id == row.id, which)
-        .correlate(None)
-    )
-    return _target.device_id.in_(mine)
+def _meant(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition on the device of a target, looked up for each target."""
+    return batch.and_not_guessed(exists().where(devices.c.device_id == _target.device_id, which))
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+"""What moves the devices of a campaign costs a look at each device, whatever was so at the last ANALYZE."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.campaign import TargetState
+from fleet.operation import OperationKind, OperationState
+from storage import campaign_devices, campaigns, operations
+from storage.db import Database
+from storage.tables import campaign_devices as targets
+from storage.tables import campaigns as campaign_rows
+from storage.tables import devices
+from storage.tables import operations as operation_rows
+from tests import build
+from tests.build import OLD
+from tests.storage.test_campaign_plan import planned
+
+DEVICES = 400
+PER_DEVICE = 20  # rows read; a walk of everything for each device reads hundreds
+
+
+@pytest.fixture
+def registry_url(postgres_registry: str) -> str:
+    """It is PostgreSQL that guesses from statistics."""
+    return postgres_registry
+
+
+async def all_under_way(db: Database, now: datetime) -> str:
+    """Analyzed while nothing was under way; then everything is, before anybody has looked again."""
+    await build.fleet(
+        db,
+        now,
+        [build.device(f"dev-{n:03}", now, reported_config_version=OLD, last_seen_at=now) for n in range(DEVICES)],
+    )
+    row = await planned(db, now)
+    async with db.begin() as session:
+        await session.execute(text("ANALYZE"))
+    ids = [f"dev-{n:03}" for n in range(DEVICES)]
+    new = {"kind": OperationKind.CONFIG, "requested_by": "olga", "created_at": now, "due_at": now}
+    async with db.begin() as session:
+        await session.execute(update(campaign_rows).values(status="running", wave=1))
+        await operations.add(
+            session, [{**new, "id": f"op-{each}", "device_id": each, "campaign_id": row.id} for each in ids]
+        )
+        asked = [
+            {"device_id": each, "operation_id": f"op-{each}", "due_at": now + timedelta(minutes=5)} for each in ids
+        ]
+        await campaign_devices.dispatched(session, await campaigns.get(session, row.id), asked, now)
+    return row.id
+
+
+async def rows_read(session: AsyncSession) -> int:
+    """By this transaction so far."""
+    counted = "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_user_tables"
+    return int(await session.scalar(text(counted)) or 0)
+
+
+async def test_what_came_of_a_wave_is_read_once_for_each_device(db: Database, now: datetime) -> None:
+    campaign_id = await all_under_way(db, now)
+    async with db.begin() as session:
+        answered = update(operation_rows).where(operation_rows.c.device_id < "dev-300")
+        await session.execute(answered.values(state=OperationState.DONE))
+        await session.execute(
+            update(operation_rows).where(operation_rows.c.device_id >= "dev-300").values(state=OperationState.REJECTED)
+        )
+    async with db.begin() as session:
+        row = await campaigns.get(session, campaign_id)
+        before = await rows_read(session)
+        assert await campaign_devices.follow(session, row, now, timedelta(minutes=5)) == DEVICES
+        assert await rows_read(session) - before < DEVICES * PER_DEVICE
+        assert await campaigns.tally(session, campaign_id) == {TargetState.SUCCEEDED: 300, TargetState.REJECTED: 100}
+        before = await rows_read(session)
+        assert await campaign_devices.retry(session, row, true()) == (100, 100)
+        assert await rows_read(session) - before < DEVICES * PER_DEVICE
+
+
+async def test_parked_devices_that_were_heard_are_read_once_each(db: Database, now: datetime) -> None:
+    campaign_id = await all_under_way(db, now)
+    async with db.begin() as session:
+        await session.execute(update(targets).values(state=TargetState.PARKED, settled_at=now))
+        await session.execute(update(devices).values(last_seen_at=now + timedelta(minutes=1)))
+    async with db.begin() as session:
+        row = await campaigns.get(session, campaign_id)
+        before = await rows_read(session)
+        assert await campaign_devices.look_at_parked(session, row, now) == DEVICES
+        assert await campaign_devices.exclude(session, row, true(), "left out", now) == DEVICES
+        assert await rows_read(session) - before < DEVICES * PER_DEVICE
