@@ -18,8 +18,9 @@ import asyncio
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -239,7 +240,25 @@ class Session:
         self._confirmations[info.mid] = confirmation
         return confirmation
 
+    @property
+    def holds_back(self) -> bool:
+        """Something was published that the broker's end of the connection has no room for: it leaves when there is."""
+        return self._paho.want_write()
+
     # --- closing ---
+
+    def abort(self) -> None:
+        """End the connection at once, so that nothing leaves any more: neither what is held back nor the system's part.
+
+        The session stays with the broker. Whoever keeps the connection up hears of it as of any loss.
+        """
+        if sock := cast(socket.socket | None, self._paho.socket()):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST instead of FIN
+        self._open = False
+        self._paho._out_packet.clear()
+        self._paho._sock_close()
+        if not self._client._disconnected.done():
+            self._client._disconnected.set_exception(aiomqtt.MqttError("given up by us: the broker took nothing more"))
 
     def fail_unconfirmed(self) -> None:
         """After the end: every publish that is still waiting learns that it is not known to have arrived."""

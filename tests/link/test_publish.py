@@ -109,3 +109,33 @@ async def test_once_it_may_not_no_further_message_leaves(broker: RunningBroker) 
         assert sent == sorted(sent, reverse=True)
         assert "everything is stopped" in outcomes[-1].reason
         assert not any(one.sent for one in await Publisher(connection).publish_many(messages[:3], may))
+
+
+@pytest.mark.mosquitto
+async def test_what_a_stuck_broker_did_not_take_before_the_stop_never_leaves(mosquitto: Mosquitto) -> None:
+    """More than the system takes for a broker that does not read."""
+    messages = [Outgoing(f"dev-{number}/config/desired", b"x" * 120_000) for number in range(200)]
+    asked, arrived = [], 0
+
+    async def may() -> bool:
+        asked.append(True)
+        return len(asked) < 3
+
+    async with (
+        connected(mosquitto.port, Taker(), publish_concurrency=len(messages)) as connection,
+        a_device(mosquitto.port) as device,
+    ):
+        await device.subscribe("+/config/desired")
+        os.kill(mosquitto.pid, signal.SIGSTOP)
+        try:
+            outcomes = await Publisher(connection).publish_many(messages, may)
+        finally:
+            os.kill(mosquitto.pid, signal.SIGCONT)
+        assert not any(outcome.sent for outcome in outcomes)
+        await until(lambda: connection.stats.reconnects == 1)
+        assert (await Publisher(connection).publish_many([Outgoing("last/config/desired", b"x")]))[0].sent
+        async for message in device.messages:
+            if str(message.topic).startswith("last"):
+                break
+            arrived += 1
+    assert arrived < len(messages) / 2
