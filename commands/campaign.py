@@ -1,4 +1,4 @@
-"""Campaigns that are planned or under way: looked at, asked for, paused, ended, mended; and everything stopped."""
+"""Campaigns that are planned or under way: looked at, asked for, paused, ended, mended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from commands.approve import asked
 from commands.bulk import PLAYABLE, Draft, plan
 from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
-from fleet.campaign import MOVES, RETRIABLE, CampaignKind, CampaignStatus, tripped
+from fleet.campaign import RETRIABLE, CampaignKind, CampaignStatus, tripped
 from fleet.campaign_message import buttons
 from fleet.errors import Refused
 from fleet.message import Button, File, Message, Style, quoted
@@ -30,12 +30,11 @@ from storage import (
     campaigns,
     fences,
     groups,
-    outbox,
     rehearsals,
     selection,
 )
 from storage.db import Database, wake
-from storage.tables import Campaign, Fence
+from storage.tables import Campaign
 
 _ALL = parse("all")
 _LISTED = 15
@@ -297,71 +296,10 @@ async def rehearse(
     return Message(template="bulk/rehearsing", data={"title": row.title})
 
 
-@command("bulk stop-all", role=Role.APPROVER, example="bulk stop-all the new firmware bricks gateways")
-async def stop_all(call: Call, why: Rest | None = None) -> Message:
-    """Stop everything that is sent to any device, by every replica, drift pushes included; campaigns are paused.
-
-    Within a second nothing leaves any more. What is at the broker already cannot be taken back, and is counted.
-    """
-    async with call.db.begin() as session:
-        fence = await fences.put(session, call.person.id, why or "", call.now)
-        paused = await _pause_all(session, call, fence.why)
-        there = await fences.out_there(session)
-        data = _fence(fence, call) | {"paused": [[each.id[-6:], each.title] for each in paused]}
-        data |= {"retained": there.retained, "commands": there.commands, "held_back": there.held_back}
-        said = Message(
-            template="bulk/stop_all",
-            data=data,
-            buttons=(
-                Button(text="Let it go on", run="bulk go-on", confirm="Everything that waits is sent then."),
-                Button(text="Campaigns", run="bulk list"),
-            ),
-        )
-        await outbox.put(
-            session, {f"fence:{fence.id}": said}, call.settings.slack.ops_channel, call.now, outbox.ESCALATION
-        )
-        told = {"why": fence.why, "retained": there.retained, "commands": there.commands, "held_back": there.held_back}
-        await audit.add(session, call.now, call.person.id, "fence.put", fence.id, told)
-    return said
-
-
-async def _pause_all(session: AsyncSession, call: Call, why: str) -> list[Campaign]:
-    paused = []
-    for each in await campaigns.open_ones(session):
-        if CampaignStatus.PAUSED not in MOVES[each.status]:
-            continue
-        row = await campaigns.get(session, each.id, lock=True)
-        ends = call.now + call.settings.campaigns.pause_expires
-        reason = f"Everything was stopped. {why}".strip()
-        await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=reason)
-        await campaign_devices.withdraw(session, row, call.now)
-        await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
-        paused.append(row)
-    return paused
-
-
-@command("bulk go-on", role=Role.APPROVER, example="bulk go-on")
-async def go_on(call: Call) -> Message:
-    """End a stop-all: what waited is sent. Campaigns stay paused until somebody resumes each."""
-    async with call.db.begin() as session:
-        fence = await fences.lift(session, call.person.id, call.now)
-        there = await fences.out_there(session)
-        data = _fence(fence, call) | {"held_back": there.held_back, "lifted_by": call.person.id}
-        said = Message(template="bulk/go_on", data=data, buttons=(Button(text="Campaigns", run="bulk list"),))
-        channel = call.settings.slack.ops_channel
-        await outbox.put(session, {f"fence:{fence.id}:lifted": said}, channel, call.now, outbox.ESCALATION)
-        await audit.add(session, call.now, call.person.id, "fence.lifted", fence.id, {"held_back": there.held_back})
-    return said
-
-
 def _told(which: Selector, **of_group: str | None) -> str:
     """What somebody chose, as they would type it."""
     flags = [f"--{name} {quoted(value)}" for name, value in of_group.items() if value is not None]
     return " ".join(flags if which == _ALL and flags else [str(which), *flags])
-
-
-def _fence(fence: Fence, call: Call) -> dict[str, Any]:
-    return {"put_by": fence.put_by, "put_at": fence.put_at, "why": fence.why, "now": call.now}
 
 
 def _refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:

@@ -11,6 +11,7 @@ from jobs.drift import follow_up, sweep
 from jobs.escalation import call_people, escalate
 from jobs.events import tell
 from jobs.fan_outs import ask_many
+from jobs.fences import recount
 from jobs.issuing import issue
 from jobs.maintenance import windows
 from jobs.outbox import post
@@ -52,6 +53,7 @@ ALL: tuple[Job, ...] = (
     windows,
     leave,
     advance,
+    recount,
     report,
     rehearse,
     post,

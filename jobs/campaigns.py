@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import ApprovalState
 from fleet.campaign import (
+    MOVES,
     CampaignStatus,
     Dispatch,
     Finish,
@@ -37,7 +38,7 @@ from jobs.campaign_spec import Asked
 from jobs.spec import Run, job
 from storage import audit, campaign_devices, campaign_news, campaign_plan, campaigns, fences
 from storage.db import CLOCK
-from storage.tables import Approval, Campaign
+from storage.tables import Approval, Campaign, Fence
 
 log = structlog.get_logger(__name__)
 
@@ -69,22 +70,21 @@ async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | No
     """One step of one campaign. Returns when to look again if nothing happens before."""
     if row.status is CampaignStatus.WAITING:
         return await _asked_for(run, session, row)
-    stopped = await fences.standing(session) is not None
-    moved = await _outcomes(run, session, row, stopped) if row.status in _AT_WORK else 0
+    fence = await fences.standing(session)
+    held = fence is not None and await _held(run, session, row, fence)
+    moved = await _outcomes(run, session, row, stopped=fence is not None) if row.status in _AT_WORK else 0
     counts = await campaign_devices.counts(session, row)
     freezes = [(each.since, each.until) for each in run.settings.campaigns.freezes]
     step = next_step(row, counts, run.now, campaigns.rollout_of(row), frozen_until(freezes, run.now))
-    if stopped and isinstance(step, Dispatch | StartWave):
-        step = Wait()
     if isinstance(step, Dispatch):
         turns = await campaign_turns.take(run, session, row, step.devices)
         moved += turns.moved
         look = run.now if turns.moved else turns.again_at
     else:
         look = await _do(run, session, row, step)
-    at_once = not isinstance(step, Dispatch | Wait)
-    told = await campaign_news.tell(session, row, run.now, run.settings, changed=bool(moved), at_once=at_once)
-    due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not stopped else None
+    at_once = held or not isinstance(step, Dispatch | Wait)
+    told = await campaign_news.tell(session, row, run.now, run.settings, changed=held or bool(moved), at_once=at_once)
+    due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not fence else None
     tail = row.tail_at if counts.parked and row.status in _SENDING else None
     return min((each for each in (look, told, due, tail) if each), default=None)
 
@@ -189,8 +189,17 @@ async def start(run: Run, session: AsyncSession, approval: Approval) -> None:
     by = approval.ended_by or approval.requested_by
     await campaigns.move(session, row, CampaignStatus.SCHEDULED, by, run.now, due_at=begins)
     await audit.add(session, run.now, by, "campaign.scheduled", row.id, {"at": begins.isoformat()})
-    if await fences.standing(session):  # as those that stop-all found begun: a person resumes it
-        why, ends = "Everything was stopped when it was approved.", run.now + run.settings.campaigns.pause_expires
-        await campaigns.move(session, row, CampaignStatus.PAUSED, MUSTER.id, run.now, due_at=ends, why=why)
-        await audit.add(session, run.now, MUSTER.id, "campaign.paused", row.id, {"why": why})
+    if fence := await fences.standing(session):
+        await _held(run, session, row, fence)
     await campaign_news.open_message(session, row, run.now, run.settings)
+
+
+async def _held(run: Run, session: AsyncSession, row: Campaign, fence: Fence) -> bool:
+    """Pause what begins after a stop-all, or in its very moment, as that pauses what it finds: a person resumes it."""
+    if CampaignStatus.PAUSED not in MOVES[row.status]:
+        return False
+    why, ends = fences.why(fence), run.now + run.settings.campaigns.pause_expires
+    await campaigns.move(session, row, CampaignStatus.PAUSED, fence.put_by, run.now, due_at=ends, why=why)
+    await campaign_devices.withdraw(session, row, run.now)
+    await audit.add(session, run.now, MUSTER.id, "campaign.paused", row.id, {"why": why})
+    return True

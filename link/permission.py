@@ -13,8 +13,8 @@ _TRIES = 3
 class Permission:
     """One batch's. A message leaves at most `ASK_EVERY` + `_GOOD_FOR` after a yes was asked for; a no is final.
 
-    Without `may` nothing forbids it. `clock` counts seconds. Where the answer is late again and again, nobody knows, and
-    it counts as a no.
+    Without `may` nothing forbids it. `clock` counts seconds. Where the answer is late again and again, nobody
+    knows, and it counts as a no.
     """
 
     def __init__(self, may: Callable[[], Awaitable[bool]] | None, clock: Callable[[], float]) -> None:

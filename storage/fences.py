@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, case, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -59,7 +59,13 @@ async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:
         await session.flush()
     except IntegrityError:
         raise Refused("Somebody else stopped everything in this very moment.") from None
+    wake(session, "fences")
     return fence
+
+
+def why(fence: Fence) -> str:
+    """For a campaign that it pauses."""
+    return f"Everything was stopped. {fence.why}".strip()
 
 
 def _already(fence: Fence) -> Refused:
@@ -76,6 +82,7 @@ async def lift(session: AsyncSession, by: str, now: datetime) -> Fence:
         raise Refused("Nothing is stopped, so there is nothing to let go on.")
     statement = update(fences).where(fences.c.id == fence.id, _STANDING).values(lifted_by=by, lifted_at=now)
     await session.execute(statement)
+    await session.refresh(fence)
     wake(session, "operations", "campaigns", SWEEP)
     return fence
 
@@ -87,13 +94,26 @@ class OutThere:
     retained: int
     """Orders at the broker that a device has not answered: it gets them when it connects."""
     commands: int
-    """Commands that have left, and may still be under way to a device."""
+    """Commands that have left, and wait at the broker or are with a device that has not answered."""
+    leaving: int
+    """Taken up to be sent, and not known to have left: within moments they are one of the others."""
     held_back: int
 
 
-async def out_there(session: AsyncSession) -> OutThere:
+async def out_there(session: AsyncSession, now: datetime) -> OutThere:
     by_kind = select(operations.c.kind, func.count()).where(_SENT).group_by(operations.c.kind)
     sent: dict[OperationKind, int] = dict((await session.execute(by_kind)).all())
     retained = sum(count for kind, count in sent.items() if kind in RETAINED)
-    queued = await session.scalar(select(func.count()).select_from(operations).where(_QUEUED)) or 0
-    return OutThere(retained, sum(sent.values()) - retained, queued)
+    claimed = func.count(case((operations.c.claimed_until > now, 1)))
+    queued, leaving = (await session.execute(select(func.count(), claimed).where(_QUEUED))).one()
+    return OutThere(retained, sum(sent.values()) - retained, leaving, queued - leaving)
+
+
+async def tell(session: AsyncSession, fence: Fence, numbers: OutThere) -> None:
+    """Note what its message shows."""
+    await session.execute(update(fences).where(fences.c.id == fence.id).values(told=asdict(numbers)))
+
+
+def message_key(fence: Fence) -> str:
+    """The key of its message in the outbox."""
+    return f"fence:{fence.id}"

@@ -105,7 +105,10 @@ class CampaignDevice(SQLModel, table=True):
 
 
 class Fence(SQLModel, table=True):
-    """While one stands (`lifted_at` is NULL), nothing is sent to any device by any replica."""
+    """While one stands (`lifted_at` is NULL), nothing is sent to any device by any replica.
+
+    `told`: what its message counts (`storage.fences.OutThere`).
+    """
 
     __tablename__ = "fences"
     __table_args__ = (index("uq_fences_standing", "lifted_at IS NULL", "name", unique=True),)
@@ -117,6 +120,7 @@ class Fence(SQLModel, table=True):
     why: str = Field(default="", sa_type=Text)
     lifted_by: str | None = Field(default=None, max_length=64)
     lifted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    told: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
 
 
 class Rehearsal(SQLModel, table=True):

@@ -1088,6 +1088,7 @@ _FENCE = {
     "held_back": 214,
     "retained": 38,
     "commands": 2,
+    "leaving": 0,
     "paused": [["ABCDEF", "Configuration 2026.2.0"]],
 }
 
@@ -1159,6 +1160,8 @@ BULK = {
     "bulk/stop_all.nothing-under-way": _said(
         "bulk/stop_all", **_FENCE | {"why": "", "held_back": 0, "retained": 0, "commands": 0, "paused": []}
     ),
+    "bulk/stop_all.in-its-moment": _said("bulk/stop_all", **_FENCE | {"leaving": 100}),
+    "bulk/stop_all_over": _said("bulk/stop_all_over", **_FENCE, lifted_by="U0BOB", lifted_at=NOW),
     "bulk/go_on": _said("bulk/go_on", **_FENCE, lifted_by="U0BOB"),
 }
 

@@ -24,6 +24,7 @@ from jobs.campaign_reports import report
 from jobs.campaigns import advance
 from jobs.delivery import send
 from jobs.drift import sweep
+from jobs.fences import recount
 from jobs.outbox import post
 from storage import campaigns, schedule
 from storage.db import Database
@@ -49,7 +50,7 @@ class Campaigns(House):
 
     async def settle(self) -> None:
         for _ in range(2):
-            for job in (start, advance, send, sweep, post):
+            for job in (start, advance, recount, send, sweep, post):
                 for _ in range(100):
                     due = await job.work(self.run())
                     if due is None or due > self.now:

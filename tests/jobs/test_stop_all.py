@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from commands import campaign
+from commands import bulk_stop_all, campaign
 from fleet.campaign import CampaignStatus
 from fleet.errors import Refused
+from fleet.message import Message
 from fleet.settings import Settings
 from jobs.delivery import send
 from link.publish import SENT, Outcome, Outgoing
 from storage.db import Database
-from storage.tables import AuditEntry, devices
+from storage.tables import AuditEntry, devices, operations
 from storage.tables import campaigns as rows
 from tests import build
 from tests.build import NEW, OLD
@@ -24,6 +25,8 @@ from tests.conftest import settings_for
 from tests.house import FakePublish
 from tests.jobs.test_campaigns import Campaigns, a_fleet, begun, call, row_of, states
 from tests.typed import types
+
+COUNTED = ("retained", "commands", "leaving", "held_back")
 
 
 @pytest.fixture
@@ -49,20 +52,20 @@ async def test_after_stop_all_nothing_leaves_drift_pushes_included_until_it_goes
     campaign_id = await begun(house)
     assert len(house.publish.sent) == 2
     await drifted(house, 3)
-    said = await campaign.stop_all(call(house), "the new one bricks gateways")
+    said = await bulk_stop_all.stop_all(call(house), "the new one bricks gateways")
     assert (said.data["retained"], said.data["held_back"]) == (2, 0)
     assert said.data["paused"] == [[campaign_id[-6:], f"Configuration {NEW}"]]
     await house.later(hours=2)
     assert len(house.publish.sent) == 2
     with pytest.raises(Refused, match="<@U0OLGA> has stopped everything already"):
-        await campaign.stop_all(call(house))
-    await campaign.go_on(call(house))
+        await bulk_stop_all.stop_all(call(house))
+    await bulk_stop_all.go_on(call(house))
     await house.settle()
     # The drift pushes leave, also to the two that the campaign had told without an answer: they are drifted by now.
     assert len(house.publish.sent) == 2 + 3 + 2
     assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
     with pytest.raises(Refused, match="Nothing is stopped"):
-        await campaign.go_on(call(house))
+        await bulk_stop_all.go_on(call(house))
     async with house.db.read() as session:
         told = (await session.scalars(select(AuditEntry).order_by(AuditEntry.id))).all()
     assert [each.action for each in told if each.action.startswith("fence")] == ["fence.put", "fence.lifted"]
@@ -72,19 +75,24 @@ async def test_after_stop_all_nothing_leaves_drift_pushes_included_until_it_goes
 
 async def test_what_is_approved_while_everything_is_stopped_waits_for_a_person_who_resumes_it(house: Campaigns) -> None:
     await a_fleet(house, 4)
-    await campaign.stop_all(call(house), None)
+    await bulk_stop_all.stop_all(call(house), None)
     campaign_id = await begun(house)
     row = await row_of(house, campaign_id)
-    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped when it was approved.")
+    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped.")
     stopped = r"<@U0OLGA> stopped everything at 20.* UTC, so nothing can be resumed now\. /fleet bulk go-on ends that"
     with pytest.raises(Refused, match=stopped):
         await campaign.resume(call(house), campaign_id)
-    await campaign.go_on(call(house))
+    await bulk_stop_all.go_on(call(house))
     await house.settle()
     assert house.publish.sent == []
     await campaign.resume(call(house), campaign_id)
     await house.settle()
     assert len(house.publish.sent) == 2
+
+
+def stop_message(house: Campaigns) -> Message:
+    """As it reads now."""
+    return [each.message for each in house.deliver.letters if each.message.template.startswith("bulk/stop_all")][-1]
 
 
 class Slow(FakePublish):
@@ -99,7 +107,7 @@ class Slow(FakePublish):
         outcomes: list[Outcome] = []
         for message in messages:
             if len(self.sent) == self.stop_after:
-                await campaign.stop_all(call(self.house), None)
+                await bulk_stop_all.stop_all(call(self.house), None)
             if may and not await may():
                 break
             self.sent.append(message)
@@ -117,7 +125,7 @@ async def test_a_batch_on_its_way_stops_in_the_middle_and_goes_out_in_full_after
     await house.later(hours=1)
     assert len(slow.sent) == 4
     slow.stop_after = -1
-    await campaign.go_on(call(house))
+    await bulk_stop_all.go_on(call(house))
     await house.settle()
     told = [json.loads(each.payload)["operation_id"] for each in slow.sent]
     assert (len(told), len(set(told))) == (10, 10)
@@ -125,7 +133,7 @@ async def test_a_batch_on_its_way_stops_in_the_middle_and_goes_out_in_full_after
 
 async def test_delivery_does_not_run_in_circles_while_everything_is_stopped(house: Campaigns) -> None:
     await drifted(house, 2)
-    await campaign.stop_all(call(house), None)
+    await bulk_stop_all.stop_all(call(house), None)
     house.publish.connected = True
     async with house.db.begin() as session:
         await session.execute(devices.update().values(last_seen_at=house.now))
@@ -145,8 +153,47 @@ async def test_an_operation_whose_campaign_was_paused_in_this_moment_does_not_le
     assert await states(house, campaign_id) == {"planned": 2}
 
 
+async def test_a_campaign_that_began_in_the_very_moment_of_the_stop_waits_for_a_person_too(house: Campaigns) -> None:
+    """Its approval was taken by a replica that could not see the stop yet."""
+    await a_fleet(house, 4)
+    campaign_id = await begun(house)
+    await bulk_stop_all.stop_all(call(house), "bricks gateways")
+    async with house.db.begin() as session:
+        await session.execute(rows.update().values(status=CampaignStatus.SCHEDULED, due_at=house.now, wave=0))
+    await house.settle()
+    row = await row_of(house, campaign_id)
+    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped. bricks gateways")
+    await bulk_stop_all.go_on(call(house))
+    await house.settle()
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
+
+
+async def test_its_message_counts_what_is_out_there_until_it_goes_on(house: Campaigns) -> None:
+    await drifted(house, 3)
+    await house.settle()
+    async with house.db.begin() as session:
+        ids = (await session.scalars(select(operations.c.id))).all()
+        taken = operations.update().where(operations.c.id == ids[0])
+        soon = house.now + timedelta(seconds=30)
+        await session.execute(taken.values(state="queued", claimed_by="other", claimed_until=soon))
+    said = await bulk_stop_all.stop_all(call(house))
+    assert [said.data[each] for each in COUNTED] == [2, 0, 1, 0]
+    async with house.db.begin() as session:  # the other replica says that it had left
+        await session.execute(taken.values(state="sent", claimed_by=None, claimed_until=None, sent_at=house.now))
+        await session.execute(operations.update().where(operations.c.id == ids[1]).values(state="done"))
+    await house.later(seconds=1)
+    assert [stop_message(house).data[each] for each in COUNTED] == [2, 0, 0, 0]
+    edits = len(house.deliver.edits())
+    await house.later(seconds=30)
+    assert len(house.deliver.edits()) == edits  # nothing new to say
+    await bulk_stop_all.go_on(call(house))
+    await house.settle()
+    assert stop_message(house).template == "bulk/stop_all_over"
+    assert stop_message(house).buttons == ()
+
+
 def test_only_approvers_stop_everything_and_let_it_go_on() -> None:
-    assert {campaign.stop_all.role, campaign.go_on.role} == {"approver"}
+    assert {bulk_stop_all.stop_all.role, bulk_stop_all.go_on.role} == {"approver"}
 
 
 async def test_what_is_asked_for_meanwhile_says_that_it_waits(house: Campaigns) -> None:
@@ -154,7 +201,7 @@ async def test_what_is_asked_for_meanwhile_says_that_it_waits(house: Campaigns) 
     await house.settle()
     before = len(house.publish.sent)
     assert "stopped_by" not in (await types(house, "drift retry old-0")).data
-    await campaign.stop_all(call(house))
+    await bulk_stop_all.stop_all(call(house))
     for line in ("drift retry old-0", f"config assign {OLD} old-1", "diag ping old-0", "diag metrics all"):
         assert (await types(house, line)).data["stopped_by"] == "U0OLGA", line
     assert len(house.publish.sent) == before

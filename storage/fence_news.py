@@ -1,0 +1,37 @@
+"""What Slack shows of a stop-all: one message, which counts as long as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.campaign import CampaignStatus
+from fleet.message import Button, Message
+from storage import fences
+from storage.tables import Fence, campaigns
+
+
+async def told(session: AsyncSession, fence: Fence, now: datetime) -> tuple[Message, dict[str, int]]:
+    """Its message as it should read now, and the numbers in it, which are noted as told (`fences.OutThere`)."""
+    numbers = await fences.out_there(session, now)
+    await fences.tell(session, fence, numbers)
+    paused = select(campaigns.c.id, campaigns.c.title).where(campaigns.c.status == CampaignStatus.PAUSED)
+    found = (await session.execute(paused.order_by(campaigns.c.id))).all()
+    said = Message(
+        template="bulk/stop_all",
+        data={
+            "put_by": fence.put_by,
+            "put_at": fence.put_at,
+            "why": fence.why,
+            **asdict(numbers),
+            "paused": [[each.id[-6:], each.title] for each in found],
+        },
+        buttons=(
+            Button(text="Let it go on", run="bulk go-on", confirm="Everything that waits is sent then."),
+            Button(text="Campaigns", run="bulk list"),
+        ),
+    )
+    return said, asdict(numbers)

@@ -1,0 +1,19 @@
+"""What the message of a stop-all counts"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0013'
+down_revision = '0012'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('fences', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('told', sa.JSON(), server_default='{}', nullable=False))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('fences', schema=None) as batch_op:
+        batch_op.drop_column('told')
