@@ -113,9 +113,10 @@ async def sweep(call: Call) -> Message:
         drifted = await glance.drifted_devices(session)
         cases = await glance.open_cases(session)
         await audit.add(session, call.now, call.person.id, "drift.sweep", "fleet")
+        stopped = await fences.told(session, call.now)
     return Message(
         template="drift/sweep",
-        data={"drifted": drifted, "cases": sum(cases.values())},
+        data={"drifted": drifted, "cases": sum(cases.values()), **stopped},
         buttons=(Button(text="Drifted devices", run="drift list"),),
     )
 

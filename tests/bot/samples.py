@@ -881,6 +881,7 @@ DRIFT = {
         **_DRIFT | {"reported": "", "case": None, "is_open": False, "operations": [], "earlier": []},
     ),
     "drift/sweep": _said("drift/sweep", drifted=12, cases=1),
+    "drift/sweep.stopped": _said("drift/sweep", drifted=12, cases=1, **STOPPED),
 }
 
 _WAITS = {

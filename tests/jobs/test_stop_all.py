@@ -202,6 +202,12 @@ async def test_what_is_asked_for_meanwhile_says_that_it_waits(house: Campaigns) 
     before = len(house.publish.sent)
     assert "stopped_by" not in (await types(house, "drift retry old-0")).data
     await bulk_stop_all.stop_all(call(house))
-    for line in ("drift retry old-0", f"config assign {OLD} old-1", "diag ping old-0", "diag metrics all"):
+    for line in (
+        "drift sweep",
+        "drift retry old-0",
+        f"config assign {OLD} old-1",
+        "diag ping old-0",
+        "diag metrics all",
+    ):
         assert (await types(house, line)).data["stopped_by"] == "U0OLGA", line
     assert len(house.publish.sent) == before
