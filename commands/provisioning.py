@@ -10,7 +10,7 @@ from fleet.message import Button, Message
 from fleet.pki import LONGEST_NAME
 from fleet.roles import Role
 from link.topics import is_device_id
-from storage import audit, certificate_requests, certificates, configs, devices, registration
+from storage import audit, certificate_requests, certificates, configs, devices, registration, renewals
 from storage.tables import Certificate, CertificateRequest, Device
 
 _SHOWN = 5
@@ -62,7 +62,7 @@ async def provision(call: Call, device: str) -> Message:
         waited = await certificate_requests.want(session, device, call.person.id, call.now)
         if waited is None:
             until = call.now + call.settings.certificates.renew_within
-            await certificates.ask(session, [device], call.person.id, call.now, until)
+            await renewals.ask(session, [device], call.person.id, call.now, until)
         await audit.add(session, call.now, call.person.id, "device.wanted", device, {"status": row.status.value})
     return Message(
         template="device/provisioning",
@@ -122,7 +122,7 @@ async def renew(call: Call, device: str) -> Message:
     """Ask a device for a request for a new certificate. The old one works until the new one has for a while."""
     async with call.db.begin() as session:
         row = await devices.get(session, device)
-        asked = await certificates.renew(session, [device], call.person.id, call.now, call.settings)
+        asked = await renewals.renew(session, [device], call.person.id, call.now, call.settings)
         if not asked:
             raise Refused(_why_not_renewed(row))
         await audit.add(session, call.now, call.person.id, "certificate.asked", device, asked)

@@ -9,7 +9,7 @@
                                            billing stops, flag  v │  billing resumes
                                                               suspended
 
-No other move is legal. What each of them brings with it is in `storage/lifecycle.py`, in the same transaction.
+No other move is legal. What each of them brings with it is in `storage/lifecycle_actions.py`, in the same transaction.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     another wrong site ──> streak 1
     no site ──> as it was
 
-The streak is a column, moved by the statement that writes statuses (storage/devices.py); this is the rule it follows,
+The streak is a column, moved by the statement that writes statuses (storage/heard.py); this is the rule it follows,
 and a test holds the two together. A device for which the registry has no site cannot be at a wrong one.
 """
 

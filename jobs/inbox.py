@@ -29,7 +29,7 @@ from link.client import Received
 from link.departures import Departures
 from link.topics import Topics
 from link.wire import AckStatus, ConfigAck, Kind, Said, Status, Telemetry, Unreadable
-from storage import dead_letters, devices, drift, lifecycle, operations
+from storage import dead_letters, drift, heard, lifecycle, operations
 from storage.db import DEVICES, Database
 from storage.dead_letters import Letter
 
@@ -142,7 +142,7 @@ def _read(read: Batch, batch: Sequence[Received], max_bytes: int, topics: Topics
 
 async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None:
     now = read.now
-    unknown, beginners = await devices.heard(session, list(read.heard.values()), now)
+    unknown, beginners = await heard.write(session, list(read.heard.values()), now)
     for device_id in sorted(unknown - _strangers(read)):
         why = "Register it first, or import it: what it says is not kept until then."
         read.letters.append(Letter(device_id, read.topics[device_id], UNKNOWN_DEVICE, why, b"", now))
@@ -151,7 +151,7 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     if beginners:
         await lifecycle.move(session, beginners, DeviceStatus.ACTIVE, MUSTER.id, "first telemetry", now, settings)
     if read.applied:
-        await devices.applied(session, list(read.applied.values()))
+        await heard.applied(session, list(read.applied.values()))
     if read.acks:
         await operations.settle(session, read.acks, OperationState.DONE, now)
     if read.rejections:

@@ -15,10 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from fleet.certificate import CertificateState
-from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState, sources
 from fleet.settings import Settings
-from storage import batch, devices, ids, operations
+from storage import batch, devices, operations
 from storage.db import AnyRow, wake
 from storage.tables import Certificate, certificates, provisionings
 from storage.tables import devices as device_table
@@ -26,11 +25,10 @@ from storage.tables import operations as operation_table
 
 _NO_END = datetime(9999, 12, 31, tzinfo=UTC)  # RFC 5280, 4.1.2.5: a certificate without a well-defined end
 _IN_USE = certificates.c.state == CertificateState.INSTALLED
-_VALID = (CertificateState.ISSUED, CertificateState.INSTALLED, CertificateState.SUPERSEDED)
-_RENEWABLE = (DeviceStatus.PROVISIONED, DeviceStatus.ACTIVE, DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED)
+_USABLE = (CertificateState.ISSUED, CertificateState.INSTALLED)
+_VALID = (*_USABLE, CertificateState.SUPERSEDED)
 KINDS = (OperationKind.CERTIFICATE_RENEW, OperationKind.CERTIFICATE_ISSUED)
 REVOKED: dict[str, Any] = {"state": CertificateState.REVOKED, "revoke_at": None}
-_OPEN_OPERATION = (OperationState.QUEUED, OperationState.SENT)
 
 
 async def record(session: AsyncSession, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
@@ -66,7 +64,7 @@ async def installed(
     bound = {"given": batch.dump(said)}
     usable = batch.and_not_guessed(
         certificates.c.device_id == given.c.device_id,
-        certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)),
+        certificates.c.state.in_(_USABLE),
     )
     statement = (
         update(certificates)
@@ -116,7 +114,7 @@ async def _supersede(session: AsyncSession, newer: Sequence[AnyRow], revoke_at: 
     older = batch.and_not_guessed(
         certificates.c.serial != given.c.serial,
         certificates.c.issued_at <= given.c.issued_at,
-        certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)),
+        certificates.c.state.in_(_USABLE),
     )
     statement = (
         update(certificates)
@@ -200,7 +198,7 @@ async def active(session: AsyncSession, device_id: str) -> Certificate | None:
     statement = (
         select(Certificate)
         .where(certificates.c.device_id == device_id)
-        .where(certificates.c.state.in_((CertificateState.ISSUED, CertificateState.INSTALLED)))
+        .where(certificates.c.state.in_(_USABLE))
         .order_by(case((_IN_USE, 0), else_=1), certificates.c.issued_at.desc())
         .limit(1)
     )
@@ -219,65 +217,3 @@ async def by_serials(session: AsyncSession, serials: Sequence[str]) -> dict[str,
     statement = select(certificates).join(given, given.c.value == certificates.c.serial)
     rows = await session.execute(statement, {"given": batch.dump(serials)})
     return {row.serial: row for row in rows}
-
-
-async def renew(
-    session: AsyncSession,
-    device_ids: Sequence[str],
-    by: str,
-    now: datetime,
-    settings: Settings,
-    campaign_id: str | None = None,
-    expires_at: datetime | None = None,
-) -> dict[str, str]:
-    """Ask these devices for a request for a new certificate. Returns the operation of each that was asked.
-
-    Left out are those that were asked and have not answered, and those in no state for it (manufactured,
-    decommissioned). It is sent until `expires_at`, by default for `certificates.renew_within`; a late answer is taken.
-    """
-    given = batch.texts(session)
-    statement = (
-        select(device_table.c.device_id)
-        .join(given, given.c.value == device_table.c.device_id)
-        .where(device_table.c.status.in_(_RENEWABLE))
-    )
-    found = list(await session.scalars(statement, {"given": batch.dump(device_ids)}))
-    until = expires_at or now + settings.certificates.renew_within
-    return await ask(session, found, by, now, until, campaign_id)
-
-
-async def ask(
-    session: AsyncSession,
-    device_ids: Sequence[str],
-    by: str,
-    now: datetime,
-    expires_at: datetime,
-    campaign_id: str | None = None,
-) -> dict[str, str]:
-    """Queue `certificate_renew` for these devices, in whatever state they are, but for those that were asked already.
-
-    Returns the operation of each.
-    """
-    given = batch.texts(session)
-    asked = (
-        select(operation_table.c.device_id)
-        .join(given, given.c.value == operation_table.c.device_id)
-        .where(operation_table.c.kind == OperationKind.CERTIFICATE_RENEW, operation_table.c.state.in_(_OPEN_OPERATION))
-    )
-    before = set(await session.scalars(asked, {"given": batch.dump(device_ids)}))
-    made = {each: ids.new("op", now) for each in sorted(device_ids) if each not in before}
-    rows = [
-        {
-            "id": operation_id,
-            "kind": OperationKind.CERTIFICATE_RENEW,
-            "device_id": device_id,
-            "requested_by": by,
-            "created_at": now,
-            "due_at": now,
-            "expires_at": expires_at,
-            "campaign_id": campaign_id,
-        }
-        for device_id, operation_id in made.items()
-    ]
-    await operations.add(session, rows)
-    return made

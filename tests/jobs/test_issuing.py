@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from fleet import pki
 from fleet.lifecycle import DeviceStatus
 from jobs.issuing import issue
-from storage import certificate_requests, certificates
+from storage import certificate_requests, certificates, renewals
 from storage.db import Database
 from storage.tables import Certificate, CertificateRequest, DeadLetter, Device
 from storage.tables import certificates as certificate_table
@@ -174,7 +174,7 @@ async def test_a_renewal_from_the_question_to_the_revocation_of_the_old_one(hous
     old = serial_of(got(house, "dev-1")[0]["certificate_pem"])
     await house.later(days=300)
     async with house.db.begin() as session:
-        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", house.now, house.settings)
     await house.settle()
     question = json.loads(house.publish.sent[-1].payload)
     assert house.publish.sent[-1].topic == "dev-1/certificate/renew"
@@ -207,10 +207,10 @@ async def states(house: House) -> dict[str, str]:
 async def test_an_answer_that_nobody_gave_is_closed_and_a_late_one_is_taken(house: House) -> None:
     await registered(house, "dev-1", status=DeviceStatus.ACTIVE)
     async with house.db.begin() as session:
-        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", house.now, house.settings)
     await house.later(days=8)
     async with house.db.begin() as session:
-        again = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        again = await renewals.renew(session, ["dev-1"], "olga", house.now, house.settings)
         assert again.keys() == {"dev-1"}
     await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr(), "operation_id": asked["dev-1"]})
     await house.settle()
@@ -280,7 +280,7 @@ async def test_one_question_has_one_certificate(house: House) -> None:
     """Whoever knows an operation gets no second certificate by it with another key."""
     await registered(house, "dev-1", status=DeviceStatus.ACTIVE)
     async with house.db.begin() as session:
-        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", house.now, house.settings)
     for _ in range(2):
         answer = {"csr_pem": Keyed("dev-1").csr(), "operation_id": asked["dev-1"]}
         await house.hear("dev-1/certificate/csr", answer)
@@ -294,7 +294,7 @@ async def test_a_revocation_takes_back_what_was_asked_and_wanted(house: House) -
     await house.hear("dev-1/certificate/csr", {"csr_pem": Keyed("dev-1").csr()})
     await house.settle()
     async with house.db.begin() as session:
-        asked = await certificates.renew(session, ["dev-1"], "olga", house.now, house.settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", house.now, house.settings)
         await certificate_requests.want(session, "dev-1", "olga", house.now)
     await house.settle()
     async with house.db.begin() as session:

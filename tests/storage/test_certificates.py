@@ -12,7 +12,7 @@ from fleet.certificate import CertificateState
 from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationKind, OperationState
 from fleet.settings import Settings
-from storage import certificate_ends, certificates, revocation_lists
+from storage import certificate_ends, certificates, renewals, revocation_lists
 from storage.db import Database
 from storage.tables import Certificate, Device, operations
 from tests import build
@@ -50,7 +50,7 @@ async def test_an_installed_certificate_supersedes_the_older_ones_and_settles_wh
 ) -> None:
     async with fleet.begin() as session:
         await certificates.record(session, [issued("a1", "dev-1", now), issued("b1", "dev-2", now)], now)
-        asked = await certificates.renew(session, ["dev-1"], "olga", now, settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", now, settings)
         new = issued("a2", "dev-1", now + DAY, operation_id=asked["dev-1"])
         await certificates.record(session, [new], now + DAY)
         said = [{"device_id": "dev-1", "serial": "a2"}, {"device_id": "dev-2", "serial": "a2"}]
@@ -94,7 +94,7 @@ async def test_revoking_takes_every_certificate_of_a_device_also_one_that_was_im
         imported.certificate_serial, imported.certificate_not_after = "0A:BC", now + DAY
         (await session.get_one(Device, "dev-3")).certificate_serial = "not a serial"
         await session.flush()
-        asked = await certificates.renew(session, ["dev-1"], "olga", now, settings)
+        asked = await renewals.renew(session, ["dev-1"], "olga", now, settings)
         gone = await certificates.revoke(session, ["dev-1", "dev-2", "dev-3"], "decommissioned", now)
         assert gone == ["a1", "a2", "abc"]
         assert await revocation_lists.unlisted_since(session) == now
@@ -113,12 +113,11 @@ async def test_a_device_is_asked_to_renew_once_and_only_in_a_state_for_it(
     await build.fleet(db, now, rows)
     async with db.begin() as session:
         every = [row["device_id"] for row in rows]
-        asked = await certificates.renew(session, every, "olga", now, settings, campaign_id="ca-1")
+        asked = await renewals.renew(session, every, "olga", now, settings)
         assert set(asked) == {"dev-provisioned", "dev-active", "dev-maintenance", "dev-suspended"}
-        assert await certificates.renew(session, every, "olga", now, settings) == {}
+        assert await renewals.renew(session, every, "olga", now, settings) == {}
         made = (await session.execute(select(operations))).all()
         assert {row.kind for row in made} == {OperationKind.CERTIFICATE_RENEW}
-        assert {row.campaign_id for row in made} == {"ca-1"}
         assert {row.expires_at for row in made} == {now + settings.certificates.renew_within}
 
 
