@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import time, timedelta
 from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from fleet.alert import Severity
-from fleet.settings.values import Duration, Section
+from fleet.settings.values import Duration, Section, Zone
 
 
 class Rung(Section):
@@ -30,15 +29,8 @@ class QuietHours(Section):
 
     begin: Annotated[time, BeforeValidator(_wall_time)]
     end: Annotated[time, BeforeValidator(_wall_time)]
-    zone: str = Field(default="UTC", description="a zone of the time zone database: Europe/Oslo")
+    zone: Zone = Field(default="UTC", description="a zone of the time zone database: Europe/Oslo")
     up_to: Severity = Field(default=Severity.WARNING, description="info, warning or critical")
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"there is no time zone {zone}; write it as Europe/Oslo or UTC")
-        return zone
 
 
 class AlertSettings(Section):

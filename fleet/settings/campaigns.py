@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field
 
-from fleet.settings.values import Duration, Section
+from fleet.settings.values import Duration, Section, Zone
 
 
 class Freeze(Section):
@@ -22,7 +21,7 @@ class SiteZone(Section):
     """The time zone of one site."""
 
     site: str
-    timezone: str
+    timezone: Zone
 
 
 class CampaignSettings(Section):
@@ -70,21 +69,12 @@ class CampaignSettings(Section):
     edit_every: Duration = Field(
         default=timedelta(seconds=10), description="a campaign's message is edited at most so often"
     )
-    timezone: str = Field(default="UTC", description="time zone of the sites not named below, for --window")
+    timezone: Zone = Field(default="UTC", description="time zone of the sites not named below, for --window")
     site_timezones: tuple[SiteZone, ...] = Field(default=(), description="time zones of single sites: site, timezone")
     freezes: tuple[Freeze, ...] = Field(
         default=(), description="times in which no campaign sends anything new: since, until, why"
     )
     rehearse_limit: int = Field(default=20_000, ge=1, description="most devices that a rehearsal plays through")
-
-    @model_validator(mode="after")
-    def _zones_exist(self) -> CampaignSettings:
-        for name in (self.timezone, *(each.timezone for each in self.site_timezones)):
-            try:
-                ZoneInfo(name)
-            except (ValueError, OSError, KeyError):
-                raise ValueError(f"there is no time zone called {name}") from None
-        return self
 
 
 class TagSettings(Section):

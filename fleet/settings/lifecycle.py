@@ -6,19 +6,19 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from fleet.settings.values import Duration, Section, WebhookSecret
+from fleet.settings.values import Duration, Section, WebhookSecret, Zone
 
 
 class SiteSettings(Section):
     """What differs from `lifecycle` at one site; empty: nothing does."""
 
     name: str = Field(min_length=1, max_length=128)
-    zone: str | None = Field(default=None, description="IANA name of its time zone")
+    zone: Zone | None = Field(default=None, description="IANA name of its time zone")
     retain_years: int | None = Field(default=None, ge=0, le=100)
 
 
 class LifecycleSettings(Section):
-    zone: str = Field(default="UTC", description="the time zone of sites that have none of their own")
+    zone: Zone = Field(default="UTC", description="the time zone of sites that have none of their own")
     retain_years: int = Field(default=7, ge=0, le=100, description="years in the archive after a decommission")
     window: Duration = Field(default=timedelta(hours=2), description="a maintenance window that is given no length")
     longest_window: Duration = Field(default=timedelta(days=30), description="longest maintenance window")

@@ -49,6 +49,9 @@ def test_the_deadlines_of_drift_are_five_minutes_three_retries_and_a_day() -> No
         {"mqtt": {"shared_group": "muster", "protocol": "3.1.1"}},
         {"slack": {"bot_token": "x", "app_token": "y", "ops_channel": "C1", "command": "fleet"}},
         {"roles": {"everyone": "emperor"}},
+        {"lifecycle": {"zone": "Europe/Olso"}},
+        {"lifecycle": {"sites": [{"name": "oslo", "zone": "Oslo"}]}},
+        {"campaigns": {"site_timezones": [{"site": "oslo", "timezone": "Oslo"}]}},
         {"slack": {}},
     ],
 )
