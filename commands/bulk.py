@@ -27,9 +27,6 @@ _TAKES = {
 }
 """How long one device may take, for the predicted duration, as long as no campaign of the kind has shown it."""
 
-PLAYABLE = (CampaignKind.CONFIG, CampaignKind.RESTART, CampaignKind.FIRMWARE)
-"""What can be rehearsed: the others are more than a message and its answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -246,7 +243,7 @@ def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()
         },
         buttons=(
             Button(text="Ask for approval", run=f"bulk ask {row.id}", style=Style.PRIMARY),
-            *((Button(text="Rehearse", run=f"bulk rehearse {row.id}"),) if row.kind in PLAYABLE else ()),
+            Button(text="Rehearse", run=f"bulk rehearse {row.id}"),
             Button(text="All devices as a file", run=f"bulk show {row.id} --csv"),
             Button(text="Discard", run=f"bulk abort {row.id}"),
         ),

@@ -20,7 +20,7 @@ _LISTED = 20
 _DIGITS = 12  # of a plan's digest, in the button
 
 
-@command("bulk retag", role=Role.OPERATOR, example="bulk retag env environment")
+@command("bulk retag", role=Role.OPERATOR, aliases=("bulk rehearse retag",), example="bulk retag env environment")
 async def retag(call: Call, tag: str, new_name: str, *, plan: str = "") -> Message:
     """Rename a tag (env environment) or one of its values (env=prod env=production), after a preview of each change.
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.approve import asked
-from commands.bulk import PLAYABLE, Draft, plan
+from commands.bulk import Draft, plan
 from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import RETRIABLE, CampaignKind, CampaignStatus, tripped
@@ -279,7 +279,7 @@ async def rehearse(
     """Play a campaign through with simulated devices: how long it would take, and which gate would stop it.
 
     Its real targets are taken, and no device hears of it. Without --offline those are offline that are now;
-    --rejecting is a model of which every device says no.
+    --rejecting is a model of which every device says no. What is not played is said with the result.
     """
     behaviour = Behaviour(
         offline=None if offline is None else part(offline, "--offline"),
@@ -289,9 +289,6 @@ async def rehearse(
     )
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
-        if row.kind not in PLAYABLE:
-            kinds = ", ".join(PLAYABLE)
-            raise Refused(f"Only campaigns of the kinds {kinds} can be rehearsed, and this one is {row.kind}.")
         await rehearsals.ask(session, row.id, behaviour, call.person.id, call.channel, call.now)
     return Message(template="bulk/rehearsing", data={"title": row.title})
 

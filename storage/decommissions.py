@@ -122,6 +122,12 @@ async def ready(session: AsyncSession, limit: int) -> Sequence[AnyRow]:
     return (await session.execute(statement)).all()
 
 
+async def unconfirmed(session: AsyncSession) -> Sequence[AnyRow]:
+    """All that wait for somebody to confirm an export: device_id, requested_at."""
+    statement = select(decommissions.c.device_id, decommissions.c.requested_at)
+    return (await session.execute(statement.where(_OPEN, decommissions.c.state == ExportState.WAITING))).all()
+
+
 async def waiting(session: AsyncSession, device_id: str) -> Decommission | None:
     """The decommission of a device that waits for its export."""
     statement = select(Decommission).where(decommissions.c.device_id == device_id, _OPEN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import case, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import CampaignStatus, TargetState
@@ -161,3 +161,17 @@ async def cast(session: AsyncSession, campaign_id: str) -> tuple[dict[str, str],
     )
     per_wave = select(func.sum(per_site.c.devices), func.max(per_site.c.devices)).group_by(per_site.c.wave)
     return models, [(int(each), most) for each, most in (await session.execute(per_wave)).all()]
+
+
+async def certificate_ends(session: AsyncSession) -> dict[str, datetime]:
+    """When the certificate of each device in the copy ends, of those that have one."""
+    statement = select(devices.c.device_id, devices.c.certificate_not_after)
+    return {name: at for name, at in await session.execute(statement) if at}
+
+
+async def late(session: AsyncSession, ends: Mapping[str, datetime], now: datetime) -> int:
+    """How many devices' former certificates (`ends`) ended before they had another one, up to `now`."""
+    target = campaign_devices.c
+    settled = case((target.state == TargetState.SUCCEEDED, target.settled_at), else_=None)
+    rows = await session.execute(select(target.device_id, settled))
+    return sum(ends[name] <= (at or now) for name, at in rows if name in ends)

@@ -1071,6 +1071,10 @@ _PLAYED = {
     "asked_by": "U0ANN",
     "behaviour": {"offline": None, "failing": 0.03, "slowest": "PT5S", "rejecting": ""},
     "slowest_s": 5.0,
+    "quota": "20%",
+    "days": 1,
+    "late": 0,
+    "over": True,
 }
 _CHANGED = {
     "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
@@ -1127,6 +1131,12 @@ BULK = {
     "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),
     "bulk/rehearsed": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED),
     "bulk/rehearsed.stopped": _said("bulk/rehearsed", **_CAMPAIGN | _PLAYED | _GATED | {"every": 5}),
+    "bulk/rehearsed.not-over": _said("bulk/rehearsed", **_CAMPAIGN | _PLAYED | {"over": False}),
+    "bulk/rehearsed.rotation": _said(
+        "bulk/rehearsed",
+        **_CAMPAIGN | _OVER | _PLAYED | {"kind": "rotate-certs", "quota": "40", "days": 30, "late": 17},
+    ),
+    "bulk/rehearsed.decommission": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED | {"kind": "decommission"}),
     "bulk/report": _said("bulk/report", **_CAMPAIGN | _OVER),
     "bulk/report.decommission": _said("bulk/report", **_CAMPAIGN | _OVER | {"kind": "decommission"}),
     "bulk/report.aborted": _said("bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),

@@ -6,17 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from commands import bulk, campaign
 from fleet.campaign import CampaignStatus
+from fleet.lifecycle import DeviceStatus
 from fleet.message import Message
 from fleet.rehearsal import Behaviour
 from fleet.selector import parse
-from fleet.settings import Settings
+from fleet.settings import LifecycleSettings, Settings
 from jobs.rehearsals import rehearse
 from storage.db import Database
+from storage.tables import certificates, decommissions, devices
+from tests import build
 from tests.build import NEW
 from tests.conftest import settings_for
 from tests.jobs.test_campaigns import Campaigns, a_fleet, call, named, row_of, states
@@ -95,6 +99,54 @@ def test_simulated_devices_behave_the_same_every_time() -> None:
     assert 0.25 < sum(one.fails(each, "") for each in ids) / len(ids) < 0.35
     assert 0.15 < sum(one.is_offline(each, True) for each in ids) / len(ids) < 0.25
     assert all(timedelta(seconds=1) <= one.answers_after(each) <= timedelta(seconds=5) for each in ids)
+
+
+async def test_a_rotation_is_rehearsed_day_by_day_with_those_that_would_be_too_late(house: Campaigns) -> None:
+    soon, later = house.now + timedelta(hours=30), house.now + timedelta(days=90)
+    ids = await a_fleet(house, 12, certificate_not_after=later)
+    async with house.db.begin() as session:
+        first = devices.c.device_id.in_(ids[:6])
+        await session.execute(devices.update().where(first).values(certificate_not_after=soon))
+    plan = await types(house, "bulk rotate-certs all --over 4d")  # three a day: the second three have until the third
+    said = await rehearsed(house, plan)
+    assert (said.data["status"], said.data["succeeded"]) == ("done", 12)
+    assert (said.data["quota"], said.data["days"], said.data["late"]) == ("3", 4, 0)
+    silent = await rehearsed(house, plan, failing="100%")
+    assert silent.data["status"] == "paused"
+    assert "devices tried in wave 1 failed" in silent.data["why"]
+    async with house.db.read() as session:
+        assert (await session.scalars(select(certificates.c.serial))).all() == []
+    assert house.publish.sent == []
+
+
+async def test_a_certificate_that_ends_before_its_day_is_too_late_in_the_rehearsal(house: Campaigns) -> None:
+    await a_fleet(house, 6, certificate_not_after=house.now + timedelta(hours=30))
+    said = await rehearsed(house, await types(house, "bulk rotate-certs all --over 3d"))
+    assert (said.data["days"], said.data["late"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("store", "failing", "status"), [(False, "0%", "done"), (True, "0%", "done"), (True, "100%", "paused")]
+)
+async def test_a_decommission_is_rehearsed_and_nothing_is_exported_or_moved(
+    house: Campaigns, store: bool, failing: str, status: str
+) -> None:
+    await a_fleet(house, 6)
+    if store:
+        secret = {"telemetry_store_secret": "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="}
+        house.settings = house.settings.model_copy(update={"lifecycle": LifecycleSettings.model_validate(secret)})
+    said = await rehearsed(house, await types(house, "bulk decommission all"), failing=failing)
+    assert said.data["status"] == status
+    assert said.data["succeeded"] == (6 if status == "done" else 0)
+    async with house.db.read() as session:
+        assert (await session.scalars(select(decommissions.c.id))).all() == []
+        assert set(await session.scalars(select(devices.c.status))) == {DeviceStatus.ACTIVE}
+
+
+async def test_the_preview_of_a_renaming_is_its_rehearsal(house: Campaigns) -> None:
+    tags = [{"device_id": "dev-1", "name": "env", "value": "prod"}]
+    await build.fleet(house.db, house.now, [build.device("dev-1", house.now)], tags=tags)
+    assert (await types(house, "bulk rehearse retag env environment")).template == "bulk/retag"
 
 
 async def test_firmware_is_rehearsed_to_its_end_with_what_is_cleared_there(house: Campaigns) -> None:
