@@ -65,7 +65,6 @@ async def _confirm(db: Database, event: _Event, now: datetime) -> list[str]:
         ref = event.data.export_id
         confirmed = await decommissions.settle(session, device_ids, ExportState.CONFIRMED, STORE, now, ref=ref)
         if confirmed:
-            subject = confirmed[0] if len(confirmed) == 1 else f"{len(confirmed)} devices"
             told = {"devices": confirmed, "export_id": ref}
-            await audit.add(session, now, STORE, EXPORT_CONFIRMED, subject, told)
+            await audit.add(session, now, STORE, EXPORT_CONFIRMED, audit.subject_of(confirmed), told)
     return confirmed

@@ -153,7 +153,7 @@ async def resolve(call: Call, alert: str, reason: Rest | None = None, *, force: 
                 f"The cause of this alert still stands: {_STANDS[found.kind].format(about=about)} It closes by itself "
                 f"when that ends. To close it all the same: /fleet alert resolve {found.id[-6:]} --force <reason>"
             )
-        await alerts.resolve(session, found.id, reason or "", call.person.id, call.now)
+        await alerts.resolve(session, found, reason or "", call.person.id, call.now)
         told = {"reason": reason or "", "forced": bool(still)}
         await audit.add(session, call.now, call.person.id, "alert.resolved", found.id, told)
     return Message(template="alert/resolved", data={"about": about, "still": still}, buttons=(_shown(found),))

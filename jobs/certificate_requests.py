@@ -74,8 +74,8 @@ async def take_installed(intake: Intake, heard: Sequence[Heard]) -> None:
     ]
     known = await certificates.installed(intake.session, said, intake.now, intake.settings)
     if new := {row.device_id: row.serial for row in known if row.installed_at == intake.now}:
-        subject = next(iter(new)) if len(new) == 1 else f"{len(new)} devices"
-        await audit.add(intake.session, intake.now, "devices", "certificate.installed", subject, {"serials": new})
+        about = audit.subject_of(new)
+        await audit.add(intake.session, intake.now, "devices", "certificate.installed", about, {"serials": new})
     known_ones = {(row.device_id, row.serial) for row in known}
     for each in said:
         if (each["device_id"], each["serial"]) not in known_ones:

@@ -107,7 +107,7 @@ async def _write(run: Run, session: AsyncSession, judged: Sequence[Judged]) -> N
     await operations.add(session, [_operation(run, each, chain) for each in answered])
     await certificate_requests.settle(session, [_settled(each) for each in judged])
     if refused:
-        await audit.add(session, run.now, MUSTER.id, "certificate.refused", _subject(refused), {"why": refused})
+        await audit.add(session, run.now, MUSTER.id, "certificate.refused", audit.subject_of(refused), {"why": refused})
         log.warning("certificate requests refused", why=refused)
 
 
@@ -116,10 +116,11 @@ async def _record(run: Run, session: AsyncSession, new: Sequence[Judged]) -> Non
     if strangers:
         fresh = [{"device_id": each, "status": DeviceStatus.MANUFACTURED.value} for each in strangers]
         await registration.add(session, fresh, run.now)
-        await audit.add(session, run.now, MUSTER.id, "device.registered", _subject(strangers), {"devices": strangers})
+        about, told = audit.subject_of(strangers), {"devices": strangers}
+        await audit.add(session, run.now, MUSTER.id, "device.registered", about, told)
     await certificates.record(session, [_certificate(each) for each in new], run.now)
     serials = {each.row.device_id: each.issued.serial for each in new if each.issued}
-    await audit.add(session, run.now, MUSTER.id, "certificate.issued", _subject(serials), {"serials": serials})
+    await audit.add(session, run.now, MUSTER.id, "certificate.issued", audit.subject_of(serials), {"serials": serials})
     for by, why, device_ids in _provisioned(new):
         await lifecycle.move(session, device_ids, DeviceStatus.PROVISIONED, by, why, run.now, run.settings)
     await certificate_requests.no_longer_wanted(session, list(serials))
@@ -175,7 +176,3 @@ def _settled(each: Judged) -> dict[str, Any]:
             state, why = RequestState.WAITING, ""
     serial = each.issued.serial if each.issued else None
     return {"device_id": each.row.device_id, "key": each.row.key, "state": state.value, "serial": serial, "why": why}
-
-
-def _subject(devices: Sequence[str] | dict[str, str]) -> str:
-    return next(iter(devices)) if len(devices) == 1 else f"{len(devices)} devices"

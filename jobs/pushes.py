@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet.roles import MUSTER
 from jobs.spec import Dispatch, Run
 from link.publish import Outgoing
 from link.topics import Order
@@ -36,7 +37,7 @@ def _message(run: Run, row: AnyRow, config: ConfigVersion) -> Outgoing:
 async def _sent(run: Run, session: AsyncSession, rows: Sequence[AnyRow]) -> None:
     await drift_rounds.pushed(session, [row.id for row in rows], run.now + run.settings.drift.ack_timeout)
     pushed = {"devices": [row.device_id for row in rows], "versions": sorted({row.version for row in rows})}
-    await audit.add(session, run.now, "muster", "config.pushed", f"{len(rows)} devices", pushed)
+    await audit.add(session, run.now, MUSTER.id, "config.pushed", f"{len(rows)} devices", pushed)
 
 
 DISPATCH = Dispatch(messages=_messages, sent=_sent)

@@ -45,7 +45,7 @@ async def _planned(run: Run, session: AsyncSession, approval: Approval) -> bool:
         raise Refused(f"{_some(others)} has a window that is not over, or is decommissioned. Nothing was planned.")
     told = {row.device_id: maintenance.window_data(row) for row in made}
     await events.emit_many(session, EventType.MAINTENANCE_PLANNED, told, run.now)
-    subject = approval.device_ids[0] if len(made) == 1 else f"{len(made)} devices"
+    subject = audit.subject_of(approval.device_ids)
     await audit.add(
         *(session, run.now, by, "maintenance.planned", subject),
         {"devices": list(approval.device_ids), "from": str(starts_at), "until": str(ends_at), "why": given["why"]},

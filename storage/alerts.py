@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet import alert as rule
 from fleet import alert_message
 from fleet.alert import AlertKind, AlertState, sources
-from fleet.errors import BadInput, NotFound, Refused
+from fleet.errors import NotFound, Refused
 from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED
 from fleet.message import Message
-from storage import batch, events, outbox
+from storage import batch, events, named, outbox
 from storage.columns import iso
 from storage.db import AnyRow, earliest
 from storage.tables import Alert, alert_devices, alerts, devices
@@ -39,15 +39,8 @@ def call_key(alert: AnyRow, rung: int) -> str:
 
 async def get(session: AsyncSession, name: str) -> Alert:
     """One alert by its id or its ending (4 characters or more). Raises NotFound, or BadInput if several end so."""
-    if found := await session.get(Alert, name):
+    if found := await named.find(session, Alert, name, "alerts", "/fleet alert list"):
         return found
-    if len(name) >= 4:
-        ending = select(Alert).where(alerts.c.id.endswith(name.upper(), autoescape=True)).limit(2)
-        match (await session.scalars(ending)).all():
-            case [only]:
-                return only
-            case [_, _]:
-                raise BadInput(f"Several alerts end in {name}. Write more of the id, from /fleet alert list.")
     raise NotFound(f"There is no alert called {name}. The open ones are in /fleet alert list.")
 
 
@@ -82,20 +75,22 @@ def _too_late(alert: Alert) -> str:
     return f"The alert for {about(alert)} is resolved already. Nothing is left to acknowledge."
 
 
-async def resolve(session: AsyncSession, name: str, why: str, by: str, now: datetime) -> Alert:
-    """Close it by hand, its cause or not. Its devices keep their places, so that what lasts is not told again."""
-    alert = await get(session, name)
-    statement = (
-        update(alerts)
-        .where(alerts.c.id == alert.id)
-        .values(state=AlertState.RESOLVED, resolved_by=by, resolved_at=now, resolved_why=why, due_at=None)
-        .returning(alerts)
-    )
-    moved = (await session.execute(statement)).all()
+async def resolve(session: AsyncSession, alert: Alert, why: str, by: str, now: datetime) -> None:
+    """Close it by hand, its cause or not. Its devices keep their places, so that what lasts is not told again.
+
+    If it closed in this transaction, because its last device left it, only the reason is added. Raises Refused if
+    somebody was faster.
+    """
+    closed = update(alerts).where(alerts.c.id == alert.id, alerts.c.state.in_(sources(AlertState.RESOLVED)))
+    values = {"state": AlertState.RESOLVED, "resolved_by": by, "resolved_at": now, "due_at": None, "level_at": None}
+    ended = (await session.execute(closed.values(**values).returning(alerts))).all()
+    explained = update(alerts).where(alerts.c.id == alert.id, alerts.c.resolved_at == now).values(resolved_why=why)
+    rows = (await session.execute(explained.returning(alerts))).all()
+    if not rows:
+        raise Refused(f"The alert for {about(alert)} is resolved already.")
+    await say(session, rows, now)
+    await tell_others(session, EventType.ALERT_RESOLVED, ended, now)
     await session.refresh(alert)
-    await say(session, moved, now)
-    await tell_others(session, EventType.ALERT_RESOLVED, moved, now)
-    return alert
 
 
 async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow], int]:

@@ -22,7 +22,7 @@ from fleet.message import Message
 from fleet.roles import Person, is_person
 from fleet.rollout import Rollout, rules
 from fleet.settings import RolesSettings, Settings
-from storage import audit, ids, outbox
+from storage import audit, ids, named, outbox
 from storage.db import wake
 from storage.tables import Approval, ApprovalDecision, approval_decisions, approvals
 
@@ -96,14 +96,8 @@ async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Approv
 
     With `lock` nobody else moves it, or decides about it, until the transaction ends.
     """
-    named = select(Approval).where(approvals.c.id == name)
-    if len(name) >= 4 and not name.startswith("ap-"):
-        named = select(Approval).where(approvals.c.id.endswith(name.upper(), autoescape=True)).limit(2)
-    match (await session.scalars(named.with_for_update() if lock else named)).all():
-        case [only]:
-            return only
-        case [_, _]:
-            raise BadInput(f"Several requests end in {name}. Write more of the id, from /fleet approve list.")
+    if found := await named.find(session, Approval, name, "requests", "/fleet approve list", lock=lock):
+        return found
     raise NotFound(f"There is no request called {name}. Those that wait are in /fleet approve list.")
 
 

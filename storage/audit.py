@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,11 @@ async def add(
     if about:
         await _about(session, str(entry["id"]), about)
     wake(session, "audit")
+
+
+def subject_of(device_ids: Collection[str]) -> str:
+    """What an entry about devices has for its subject: the device's id, or how many they are."""
+    return next(iter(device_ids)) if len(device_ids) == 1 else f"{len(device_ids)} devices"
 
 
 async def _about(session: AsyncSession, entry_id: str, devices: Iterable[str]) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import MOVES, OVER, CampaignStatus, TargetState
-from fleet.errors import BadInput, NotFound, Refused
+from fleet.errors import NotFound, Refused
 from fleet.rollout import Rollout
+from storage import named
 from storage.db import AnyRow, wake
 from storage.tables import Campaign, campaign_devices, campaigns
 from storage.tables.campaigns import OPEN_CAMPAIGN
@@ -39,15 +40,8 @@ async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Campai
 
     With `lock` nobody else moves it until the transaction ends.
     """
-    if found := await session.get(Campaign, name, with_for_update=lock):
+    if found := await named.find(session, Campaign, name, "campaigns", "/fleet bulk list", lock=lock):
         return found
-    if len(name) >= 4:
-        ending = select(Campaign).where(campaigns.c.id.endswith(name.upper(), autoescape=True)).limit(2)
-        match (await session.scalars(ending)).all():
-            case [only]:
-                return only if not lock else await get(session, only.id, lock=True)
-            case [_, _]:
-                raise BadInput(f"Several campaigns end in {name}. Write more of the id, from /fleet bulk list.")
     raise NotFound(f"There is no campaign called {name}. They are all in /fleet bulk list.")
 
 

@@ -13,6 +13,7 @@ from fleet.decommission import CERTAIN, ExportState
 from fleet.errors import Unavailable
 from fleet.event import EventType
 from fleet.lifecycle import DeviceStatus
+from fleet.roles import MUSTER
 from storage import batch, device_export, events, ids
 from storage.columns import iso
 from storage.db import AnyRow, wake
@@ -32,7 +33,7 @@ async def begin(
     """
     own = await device_export.of_devices(session, device_ids)
     state = ExportState.WAITING if store else ExportState.VERIFIED
-    settled = {} if store else {"settled_at": now, "settled_by": "muster"}
+    settled = {} if store else {"settled_at": now, "settled_by": MUSTER.id}
     row = {"state": state, "requested_by": by, "requested_at": now, "why": why, **settled}
     rows = [{**row, "id": ids.new("dx", now), "device_id": each, **_columns(own[each])} for each in device_ids]
     if not rows:

@@ -97,9 +97,8 @@ async def _record(session: AsyncSession, change: Change) -> None:
     await session.execute(insert(transitions), history)
     told = {"from": change.rows[0].status.value, "to": change.to.value, "why": change.why}
     await tell(session, change, EventType.STATUS_CHANGED, {**told, "by": change.by})
-    ids_of = change.device_ids
-    subject = ids_of[0] if len(ids_of) == 1 else f"{len(ids_of)} devices"
-    await audit.add(session, change.now, change.by, f"device.{change.to.value}", subject, {**told, "devices": ids_of})
+    subject, told_of = audit.subject_of(change.device_ids), {**told, "devices": change.device_ids}
+    await audit.add(session, change.now, change.by, f"device.{change.to.value}", subject, told_of)
 
 
 async def _exported(session: AsyncSession, change: Change) -> list[AnyRow]:

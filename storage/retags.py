@@ -20,7 +20,7 @@ from fleet.approval import Plan, plan_for
 from fleet.errors import Refused, not_found
 from fleet.retag import Rename, TagName
 from fleet.selector import parse
-from storage import ids, references
+from storage import ids, named, references
 from storage.references import Reference
 from storage.tables import Retag, device_tags, devices, retag_devices, retags
 
@@ -133,13 +133,9 @@ async def undo(session: AsyncSession, row: Retag, by: str, now: datetime) -> tup
 
 
 async def get(session: AsyncSession, name: str) -> Retag:
-    """One renaming by its id or its ending. Raises NotFound."""
-    if found := await session.get(Retag, name):
+    """One renaming by its id or its ending. Raises NotFound, or BadInput if several end so."""
+    if found := await named.find(session, Retag, name, "renamings", "/fleet bulk retags"):
         return found
-    ending = select(Retag).where(retags.c.id.endswith(name.upper(), autoescape=True)).limit(2)
-    match (await session.scalars(ending)).all():
-        case [only] if len(name) >= 4:
-            return only
     raise not_found("renaming", name, (), "See them with /fleet bulk retags.")
 
 

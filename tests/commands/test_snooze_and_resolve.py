@@ -11,7 +11,7 @@ from fleet.alert import AlertState
 from jobs.escalation import call_people
 from storage import devices, drift
 from storage.db import Database
-from storage.tables import Alert, AuditEntry, DriftCase
+from storage.tables import Alert, AuditEntry, DriftCase, Event
 from tests import build
 from tests.build import NEW, OLD
 from tests.conftest import NOW, settings_for
@@ -151,6 +151,19 @@ async def test_an_alert_is_closed_by_force_and_not_told_again(house: House) -> N
         entry = (await session.scalars(select(AuditEntry).where(AuditEntry.action == "alert.resolved"))).one()
     assert (entry.actor, entry.data["forced"]) == ("U0ANN", True)
     assert "resolved already" in await refused(house, f"alert resolve {alert.id} --force")
+
+
+async def test_an_alert_whose_cause_is_over_is_closed_with_a_reason_and_told_to_others_once(house: House) -> None:
+    await house.later(hours=24)
+    async with house.db.begin() as session:
+        await devices.set_target(session, ["dev-1"], OLD, house.now)
+        await drift.resolve_mended(session, house.now)
+    answer = await types(house, f"alert resolve {(await the_alert(house)).id} it was replaced")
+    assert answer.data["still"] == 0
+    closed = await the_alert(house)
+    assert (closed.state, closed.resolved_by, closed.resolved_why) == (AlertState.RESOLVED, "U0ANN", "it was replaced")
+    async with house.db.read() as session:
+        assert len((await session.scalars(select(Event).where(Event.type == "alert.resolved"))).all()) == 1
 
 
 async def test_an_alert_that_ends_with_another_target_says_what_is_so_now(house: House) -> None:
