@@ -87,12 +87,13 @@ def _without_artefact(params: Params) -> Unfit:
 
 
 def _renewed(_params: Params) -> ColumnElement[bool]:
-    """The certificate that it got in this campaign is in use."""
-    return exists().where(
+    """The certificate that it got in this campaign is in use. Correlated by name: the target may stand further out."""
+    in_use = exists().where(
         certificates.c.device_id == campaign_devices.c.device_id,
         certificates.c.campaign_id == campaign_devices.c.campaign_id,
         certificates.c.state == CertificateState.INSTALLED,
     )
+    return in_use.correlate(campaign_devices)
 
 
 def _without_certificate(_params: Params) -> Unfit:

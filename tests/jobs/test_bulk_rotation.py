@@ -10,9 +10,11 @@ from sqlalchemy import insert, select, update
 
 import jobs.approvals
 import jobs.campaigns
+from fleet.campaign import TargetState
 from fleet.certificate import CertificateState
 from fleet.operation import OperationKind, OperationState
 from fleet.rotation import DAY
+from storage import campaigns
 from storage import certificates as certificates_of
 from storage.db import AnyRow, Database
 from storage.tables import certificates, operations
@@ -99,6 +101,18 @@ async def test_ten_thousand_devices_are_rotated_in_order_by_quota_and_pace(sqlit
     within_a_minute = [moments[i + 400] - moments[i] for i in range(len(moments) - 400)]
     assert min(within_a_minute) >= MINUTE  # any 401 of them take longer
     assert all(moment < not_after[each] for each, moment in at.items())  # nobody expired before their turn
+
+
+async def test_only_who_uses_its_new_certificate_has_succeeded(db: Database) -> None:
+    house = await a_house(db, [timedelta(days=40)] * 3)
+    campaign_id = await begun(house, "bulk rotate-certs all --over 1d")
+    for _ in range(3):
+        await jobs.campaigns.advance.work(house.run())
+    await renewed(house, (await asked(house, 0))[:1])
+    await jobs.campaigns.advance.work(house.run())
+    async with house.db.read() as session:
+        tally = await campaigns.tally(session, campaign_id)
+    assert tally == {TargetState.SUCCEEDED: 1, TargetState.DISPATCHED: 2}
 
 
 @ON_SQLITE
