@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack_errors import LOST
 from fleet import table_file
 from fleet.errors import FleetError, Refused, Unavailable
 from fleet.message import File
@@ -78,7 +79,7 @@ class Files:
             await upload(self._client, written.content, written.size, name, comment, (channel, thread_ts))
         except SlackApiError as refused:
             raise _refusal(refused) from refused
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             raise Unavailable("Slack cannot be reached for the file just now. Ask for it again in a moment.") from lost
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.errors import SlackClientError
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledge import at_once
 from bot.answers import Answers
 from bot.render import cut_to_fit
+from bot.slack_errors import LOST
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Home:
 
     def listen(self, app: AsyncApp) -> None:
         """Before any catch-all of events: the first listener that fits is the only one."""
-        app.event("app_home_opened")(ack=_ack_alone, lazy=[self._opened])
+        app.event("app_home_opened")(ack=at_once, lazy=[self._opened])
 
     async def _opened(self, event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
@@ -53,9 +53,5 @@ class Home:
         view = {"type": "home", "blocks": cut_to_fit(blocks, _BLOCKS)}
         try:
             await self._client.views_publish(user_id=user, view=view)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             log.warning("a Home tab could not be published", user=user, why=str(lost))
-
-
-async def _ack_alone(ack: AsyncAck) -> None:
-    await ack()

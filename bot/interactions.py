@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledge import at_once
 from bot.answers import PROBLEM, Answer, Answers, Place
 from bot.home import Home
 from bot.render import FORMS, REPLACES
+from bot.slack_errors import LOST
 from bot.views import Views
 from fleet.message import Message
 
@@ -40,13 +40,13 @@ class Interactions:
         self._root = root
 
     def listen(self, app: AsyncApp) -> None:
-        app.command(self._root)(ack=_ack_alone, lazy=[self._command])
-        app.command(_ANY)(ack=_ack_alone, lazy=[self._other_command])
-        app.action(_ANY)(ack=_ack_alone, lazy=[self._click])
-        app.shortcut(_ANY)(ack=_ack_alone, lazy=[self._shortcut])
+        app.command(self._root)(ack=at_once, lazy=[self._command])
+        app.command(_ANY)(ack=at_once, lazy=[self._other_command])
+        app.action(_ANY)(ack=at_once, lazy=[self._click])
+        app.shortcut(_ANY)(ack=at_once, lazy=[self._shortcut])
         self._views.listen(app)
-        app.view(_ANY)(_ack_alone)
-        app.view_closed(_ANY)(_ack_alone)
+        app.view(_ANY)(at_once)
+        app.view_closed(_ANY)(at_once)
         app.options(_ANY)(_no_options)
 
     async def _command(self, body: Body, respond: AsyncRespond) -> None:
@@ -89,7 +89,7 @@ class Interactions:
             await self._client.chat_postMessage(
                 channel=body["user"]["id"], text=answer.rendered.text, blocks=answer.rendered.blocks
             )
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             _not_given(answer, lost)
 
     async def _not_ours(self, why: str) -> Answer:
@@ -111,7 +111,7 @@ async def _respond(
             replace_original=replaces,
             thread_ts=place.thread_ts if place and not replaces else None,
         )
-    except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+    except LOST as lost:
         _not_given(answer, lost)
 
 
@@ -130,10 +130,6 @@ def _place(body: Body) -> Place:
 def _not_given(answer: Answer, lost: Exception) -> None:
     """The work is done and in the registry; only the words did not arrive."""
     log.warning("an answer could not be given", template=answer.message.template, why=str(lost))
-
-
-async def _ack_alone(ack: AsyncAck) -> None:
-    await ack()
 
 
 async def _no_options(ack: AsyncAck) -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import files
 from bot.render import Rendered, render
+from bot.slack_errors import LOST
 from fleet.errors import Unavailable
 from fleet.settings import SlackSettings
 from jobs.spec import Delivered, Gone, Letter, NoEntry, NotYet, Stands
@@ -92,7 +92,7 @@ class SlackDelivery:
                 )
         except SlackApiError as refused:
             return _refusal(refused, editing=letter.ts is not None)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
         return Stands(str(answer["ts"]), str(answer.get("channel") or letter.channel))
 
@@ -115,7 +115,7 @@ class SlackDelivery:
             return _refusal(refused, editing=False)
         except Unavailable as not_taken:
             return NotYet(str(not_taken))
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
         return Stands(file_id, channel)
 
@@ -139,7 +139,7 @@ class SlackDelivery:
                 log.error("cannot look for a lost post without the history scope, posted again", key=letter.key)
                 return None
             return NotYet(outcome.why, uncertain=True, after=outcome.after if isinstance(outcome, NotYet) else None)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             return NotYet(f"Slack cannot be reached: {lost or type(lost).__name__}", uncertain=True)
         return None
 
@@ -154,7 +154,6 @@ class SlackDelivery:
             asked["cursor"] = cursor
         if letter.thread_ts:
             return await self._client.conversations_replies(ts=letter.thread_ts, **asked)
-        asked["channel"] = await self._channel(letter.channel)
         return await self._client.conversations_history(**asked)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
+from bot.slack_errors import LOST
 from fleet.errors import FleetError
 from fleet.roles import Person, Role
 from fleet.settings import RoleMembers, RolesSettings
@@ -94,7 +94,7 @@ class People:
             failure = str(refused.response.get("error", "refused by Slack"))
         except TimeoutError:
             failure = f"Slack did not answer within {_PATIENCE.total_seconds():.0f} s"
-        except (FleetError, SlackClientError, aiohttp.ClientError, OSError) as lost:
+        except (FleetError, *LOST) as lost:
             failure = str(lost) or type(lost).__name__
         else:
             return _Known(now + self._roles.group_cache, members)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from bot.render.cutting import length, short
+from bot.render.limits import BUTTON, BUTTON_VALUE
 from commands import grammar
 from commands.spec import AnyCommand, Call, Kind
 from fleet.errors import BadInput, FleetError, NotAllowed
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _EVERYTHING = "all"  # `help all`: every command with its words and flags
-_LONGEST_BUTTON = 75
-_LONGEST_RUN = 2000
 
 
 T = TypeVar("T")
@@ -130,11 +130,9 @@ class Router:
         )
 
     def _buttons(self, suggestion: str | None, person: Person) -> tuple[Button, ...]:
-        if not suggestion or len(suggestion) > _LONGEST_RUN or not self.may(person, suggestion):
+        if not suggestion or length(suggestion) > BUTTON_VALUE or not self.may(person, suggestion):
             return ()
-        text = f"Run: {suggestion}"
-        shown = text if len(text) <= _LONGEST_BUTTON else f"{text[: _LONGEST_BUTTON - 1]}…"
-        return (Button(text=shown, run=suggestion),)
+        return (Button(text=short(f"Run: {suggestion}", BUTTON), run=suggestion),)
 
     def _without_root(self, text: str) -> str:
         """Lines are often pasted whole: `/fleet status` means `status`."""

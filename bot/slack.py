@@ -15,20 +15,22 @@ from datetime import datetime
 import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
     AsyncRateLimitErrorRetryHandler,
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledge import at_once
 from bot.answers import Answers
 from bot.files import Files
 from bot.home import Home
 from bot.interactions import Interactions
 from bot.people import Members, People
 from bot.router import Router
+from bot.slack_errors import LOST
 from bot.talk import Talk
 from bot.views import Views
 from fleet.settings import SlackMode, SlackSettings
@@ -78,7 +80,7 @@ class Slack:
         Interactions(client, self.answers, views, home, settings.command).listen(self.app)
         home.listen(self.app)
         Talk(client, self.answers, db, now).listen(self.app)
-        self.app.event(re.compile(".*"))(_ack_alone)
+        self.app.event(re.compile(".*"))(at_once)
 
     async def connect(self) -> None:
         """Open the sockets, one after the other; each is tried until Slack can be reached."""
@@ -97,7 +99,7 @@ class Slack:
             handler = AsyncSocketModeHandler(self.app, token)
             try:
                 await handler.connect_async()  # type: ignore[no-untyped-call]
-            except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+            except LOST as lost:
                 log.warning("Slack cannot be reached, tried again", why=_why(lost), again_in_s=wait)
                 await handler.close_async()  # type: ignore[no-untyped-call]
             except BaseException:  # stopped in the middle: the handler has a session of its own
@@ -116,7 +118,7 @@ class Slack:
         while not self._introduced:
             try:
                 await self.app.client.auth_test()
-            except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+            except LOST as lost:
                 log.warning("Slack cannot be reached, tried again", why=_why(lost), again_in_s=wait)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)
@@ -145,10 +147,6 @@ class Slack:
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call]
         await self.answers.finish()
-
-
-async def _ack_alone(ack: AsyncAck) -> None:
-    await ack()
 
 
 def _why(lost: Exception) -> str:

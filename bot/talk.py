@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 import structlog
-from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
-from slack_sdk.errors import SlackClientError
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.acknowledge import at_once
 from bot.answers import Answer, Answers, Place
 from bot.router import safely
+from bot.slack_errors import LOST
 from storage import seen_events
 from storage.db import Database
 
@@ -39,8 +39,8 @@ class Talk:
 
     def listen(self, app: AsyncApp) -> None:
         """Before any catch-all of events: the first listener that fits is the only one."""
-        app.event("app_mention")(ack=_ack_alone, lazy=[self._heard])
-        app.event("message")(ack=_ack_alone, lazy=[self._heard])
+        app.event("app_mention")(ack=at_once, lazy=[self._heard])
+        app.event("message")(ack=at_once, lazy=[self._heard])
 
     async def _heard(self, body: Event, context: AsyncBoltContext) -> None:
         event = body["event"]
@@ -78,7 +78,7 @@ class Talk:
                 await self._client.chat_postMessage(
                     thread_ts=place.thread_ts, unfurl_links=False, unfurl_media=False, **said
                 )
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             log.warning("an answer could not be given", template=answer.message.template, why=str(lost))
 
 
@@ -108,7 +108,3 @@ def _thread(event: Event) -> str | None:
     if thread or event.get("channel_type") == "im":
         return str(thread) if thread else None
     return str(event["ts"])
-
-
-async def _ack_alone(ack: AsyncAck) -> None:
-    await ack()

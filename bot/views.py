@@ -13,15 +13,14 @@ import asyncio
 import json
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.answers import Answer, Answers, Place
 from bot.home import Home
 from bot.render import Block
+from bot.slack_errors import LOST
 from fleet.message import Form, TextField
 
 log = structlog.get_logger(__name__)
@@ -50,7 +49,7 @@ class Views:
         """Show the answer of a line in a modal. Without one, because Slack opened none, the answer is returned."""
         try:
             opened = await self._client.views_open(trigger_id=trigger_id, view=_waiting())
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             log.warning("a modal could not be opened", why=str(lost))
             return await self._answers.to(line, place)
         await self._update(str(opened["view"]["id"]), shown(await self._answers.to(line, place), place))
@@ -75,7 +74,7 @@ class Views:
     async def _update(self, view_id: str, view: View) -> None:
         try:
             await self._client.views_update(view_id=view_id, view=view)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as lost:
+        except LOST as lost:
             log.info("a modal could not be filled; it may be closed", why=str(lost))
 
 

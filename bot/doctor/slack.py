@@ -8,20 +8,19 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import scopes
 from bot.doctor.finding import Finding, fine, problem, warning
 from bot.slack import web_client
+from bot.slack_errors import LOST
 from fleet.roles import Role
 from fleet.settings import Settings, SlackMode
 
 SKEW_WARNED, SKEW_WRONG = timedelta(seconds=5), timedelta(minutes=1)
 """Above the first, deadlines and lateness are told wrongly; Slack's own checks of time end at five minutes."""
 
-_LOST = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 _TOKEN_FAULTS = {
     "invalid_auth": "Copy it anew from the app's page.",
     "not_authed": "Set it: it is empty.",
@@ -40,7 +39,7 @@ async def check(settings: Settings, now: Callable[[], datetime]) -> AsyncIterato
     except SlackApiError as refused:
         yield _token("slack.bot_token", refused)
         return
-    except _LOST as lost:
+    except LOST as lost:
         yield problem("Slack", f"{settings.slack.base_url} cannot be reached: {lost or type(lost).__name__}", _NETWORK)
         return
     took = now() - asked
@@ -73,7 +72,7 @@ async def _app_token(client: AsyncWebClient, settings: Settings) -> Finding:
         await client.apps_connections_open(app_token=token)
     except SlackApiError as refused:
         return _token("slack.app_token", refused)
-    except _LOST as lost:
+    except LOST as lost:
         return problem("slack.app_token", f"it could not be tried: {lost or type(lost).__name__}", _NETWORK)
     return fine("app token", "Socket Mode may be opened")
 
@@ -117,7 +116,7 @@ async def _channel(client: AsyncWebClient, channel_id: str) -> Finding:
             )
             return problem(part, f"there is no channel {channel_id} that Muster can see (channel_not_found)", mend)
         return problem(part, f"Slack does not show {channel_id}: {error}", "Mend the scopes first, then ask again.")
-    except _LOST as lost:
+    except LOST as lost:
         return problem(part, f"it could not be looked at: {lost or type(lost).__name__}", _NETWORK)
     name = f"#{channel.get('name')}"
     if channel.get("is_archived"):
@@ -146,7 +145,7 @@ async def _people(client: AsyncWebClient, settings: Settings) -> AsyncIterator[F
                 continue
             wrong += 1
             yield warning("people", f"{person} in {place} is nobody in this workspace ({error})", _ID)
-        except _LOST as lost:
+        except LOST as lost:
             yield warning("people", f"{person} could not be looked up: {lost or type(lost).__name__}", _NETWORK)
             return
     if unasked:
