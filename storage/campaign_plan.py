@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, cast, false, func, insert, literal, select, true
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, false, func, insert, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import targets_sha256
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, CampaignKind, TargetState
-from fleet.rollout import share, waves
+from fleet.rollout import Rollout, Waves, share, waves
 from fleet.selector import Selector, parse
 from storage import campaigns as rows_of
 from storage import selection
@@ -42,17 +42,7 @@ async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Mome
     `targets`, `targets_sha256` and `waves` are set.
     """
     rollout = rows_of.rollout_of(row)
-    is_selector = bool(rollout.canary) and share(rollout.canary) is None
-    first, behind_them = parse(rollout.canary if is_selector else "all"), parse(rollout.last or "all")
-    meant = await selection.compiler(session, (which, first, behind_them), at.now, at.online_within)
-    condition = meant.where(which)
-    if leave_out:
-        there = campaign_devices.alias("there")
-        same = and_(there.c.campaign_id == leave_out, there.c.device_id == devices.c.device_id)
-        condition = and_(condition, ~select(there.c.device_id).where(same).exists())
-    last = meant.where(behind_them) if rollout.last else false()
-    canary = meant.where(first) if is_selector else false()
-    chosen = _chosen(row, condition, func.coalesce(last, false()), func.coalesce(canary, false()), at)
+    chosen = await _chosen(session, row, which, at, leave_out)
     taken = chosen.c.why == ""
     counted = select(
         func.count().filter(taken, chosen.c.part == 0),
@@ -60,7 +50,42 @@ async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Mome
         func.count().filter(taken, chosen.c.part == 0, chosen.c.canary == 1),
     )
     ordinary, behind, canaries = (await session.execute(counted)).one()
-    cut = waves(rollout, ordinary, behind, canaries if is_selector else None)
+    cut = waves(rollout, ordinary, behind, canaries if _canary_is_selector(rollout) else None)
+    columns = _places(row, chosen, cut, ordinary)
+    given = select(*(value.label(name) for name, value in columns.items()))
+    await session.execute(insert(campaign_devices).from_select(list(columns), given, include_defaults=False))
+    sha256 = await digest(session, row.id)
+    await rows_of.change(session, row, targets=ordinary + behind, waves=cut.total, targets_sha256=sha256)
+
+
+def _canary_is_selector(rollout: Rollout) -> bool:
+    return bool(rollout.canary) and share(rollout.canary) is None
+
+
+async def _chosen(session: AsyncSession, row: Campaign, which: Selector, at: Moment, leave_out: str) -> Any:
+    """The devices that are meant, with `why` they are left out, and what they are sorted by.
+
+    Columns: device_id, site, model, firmware_version, why, last, canary, ordering, offline, rank and part: 0 goes
+    first, 1 behind all others, 2 not at all.
+    """
+    rollout = rows_of.rollout_of(row)
+    first, behind_them = parse(rollout.canary if _canary_is_selector(rollout) else "all"), parse(rollout.last or "all")
+    meant = await selection.compiler(session, (which, first, behind_them), at.now, at.online_within)
+    condition = meant.where(which)
+    if leave_out:
+        there = campaign_devices.alias("there")
+        same = and_(there.c.campaign_id == leave_out, there.c.device_id == devices.c.device_id)
+        condition = and_(condition, ~select(there.c.device_id).where(same).exists())
+    last = meant.where(behind_them) if rollout.last else false()
+    canary = meant.where(first) if _canary_is_selector(rollout) else false()
+    found = _sorted(row, func.coalesce(last, false()), func.coalesce(canary, false()), at).where(condition)
+    inner = found.subquery("found")
+    part = case((inner.c.why != "", 2), (inner.c.last == 1, 1), else_=0)
+    return select(inner, part.label("part")).subquery("chosen")
+
+
+def _places(row: Campaign, chosen: Any, cut: Waves, ordinary: int) -> dict[str, ColumnElement[Any]]:
+    """The columns of `campaign_devices`: each device with its wave, and its place among all."""
     place = func.row_number().over(
         partition_by=chosen.c.part,
         order_by=(chosen.c.canary.desc(), chosen.c.ordering, chosen.c.offline, chosen.c.rank, chosen.c.device_id),
@@ -72,7 +97,7 @@ async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Mome
         (placed.c.place <= cut.canary, 1),
         else_=cut.first + (placed.c.place - cut.canary - 1) // cut.size,
     )
-    columns = {
+    return {
         "campaign_id": literal(row.id),
         "device_id": placed.c.device_id,
         "state": case((placed.c.why == "", TargetState.PLANNED.value), else_=TargetState.SKIPPED.value),
@@ -83,16 +108,10 @@ async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Mome
         "firmware": placed.c.firmware_version,
         "why": placed.c.why,
     }
-    given = select(*(value.label(name) for name, value in columns.items()))
-    await session.execute(insert(campaign_devices).from_select(list(columns), given, include_defaults=False))
-    targets = ordinary + behind
-    await rows_of.change(session, row, targets=targets, waves=cut.total, targets_sha256=await digest(session, row.id))
 
 
-def _chosen(
-    row: Campaign, condition: ColumnElement[bool], last: ColumnElement[bool], canary: ColumnElement[bool], at: Moment
-) -> Any:
-    """The devices that are meant, with `why` they are left out, and what they are sorted by."""
+def _sorted(row: Campaign, last: ColumnElement[bool], canary: ColumnElement[bool], at: Moment) -> Select[Any]:
+    """Every device with `why` it is left out, and what it is sorted by."""
     conditions = BY_KIND[row.kind]
     other, theirs = campaign_devices.alias("other"), campaigns.alias("theirs")
     elsewhere = (
@@ -113,7 +132,7 @@ def _chosen(
         partition_by=(devices.c.site, devices.c.model), order_by=(offline, devices.c.device_id)
     )
     spread = conditions.order is None
-    found = select(
+    return select(
         devices.c.device_id,
         devices.c.site,
         devices.c.model,
@@ -124,10 +143,7 @@ def _chosen(
         (literal(0) if conditions.order is None else conditions.order).label("ordering"),
         (offline if spread else literal(0)).label("offline"),
         (rank if spread else literal(0)).label("rank"),
-    ).where(condition)
-    inner = found.subquery("found")
-    part = case((inner.c.why != "", 2), (inner.c.last == 1, 1), else_=0)
-    return select(inner, part.label("part")).subquery("chosen")
+    )
 
 
 async def digest(session: AsyncSession, campaign_id: str) -> str:
