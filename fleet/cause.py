@@ -7,11 +7,13 @@ button's line, so buttons carry a token of it; a person types the text itself, o
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from fleet.errors import BadInput, NotFound
 
 _LISTED = 5
+_TOKEN = re.compile("[0-9a-f]{8}")
 
 
 def token(cause: str) -> str:
@@ -32,6 +34,8 @@ def meant(named: str, causes: Sequence[str]) -> str:
     match begin_so:
         case [only]:
             return only
+        case [] if _TOKEN.fullmatch(named):
+            raise NotFound("Those devices do not stand as failed any more: somebody has just tried them again.")
         case []:
             now = (
                 f"What failed: {_list(causes)}." if causes else "Nothing has failed in it, or it is tried again by now."

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fleet.durations import short
 from fleet.errors import BadInput
 
 _SHARE = re.compile(r"(\d{1,7}(?:\.\d+)?)(%?)")
@@ -210,13 +211,19 @@ def rules(rollout: Rollout) -> list[list[str]]:
         "Canary": rollout.canary or "none",
         "Waves": rollout.wave or "all at once",
         "Last": rollout.last,
-        "Soak": str(rollout.soak),
-        "Stagger at a site": str(rollout.stagger) if rollout.stagger else "",
+        "Soak": _words(rollout.soak),
+        "Stagger at a site": _words(rollout.stagger) if rollout.stagger else "",
         "At once": f"{rollout.concurrency:,}",
         "At once at a site": f"{rollout.max_unavailable:,}" if rollout.max_unavailable else "",
         "A minute": f"{rollout.per_minute:,}" if rollout.per_minute else "",
         "May fail": f"{rollout.max_failed:.1%}, canaries {rollout.canary_max_failed:.1%}",
         "Window": rollout.window,
-        "Offline ones": f"waited for {rollout.tail}",
+        "Offline ones": f"waited for {_words(rollout.tail)}",
     }
     return [[name, value] for name, value in told.items() if value]
+
+
+def _words(length: timedelta) -> str:
+    """`4d 5m`: as it would be typed, with days apart from what is left of them."""
+    whole = timedelta(days=length.days)
+    return " ".join(short(each) for each in (whole, length - whole) if each) or "none"

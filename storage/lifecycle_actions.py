@@ -76,10 +76,11 @@ async def _push_first_config(session: AsyncSession, change: Change) -> None:
     elif version:
         given = batch.texts(session)
         first = func.coalesce(devices.c.target_config_version, version)
+        since = func.coalesce(devices.c.target_set_at, batch.moment(change.now))
         statement = (
             update(devices)
             .where(devices.c.device_id == given.c.value)
-            .values(target_config_version=first, target_set_at=func.coalesce(devices.c.target_set_at, change.now))
+            .values(target_config_version=first, target_set_at=since)
         )
         await session.execute(statement, {"given": batch.dump(change.device_ids)})
     await schedule.bring_forward(session, schedule.SWEEP, change.now)

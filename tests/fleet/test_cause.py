@@ -34,3 +34,5 @@ def test_what_nobody_failed_with_is_refused_with_what_there_is() -> None:
         meant("bad checksum", CAUSES)
     with pytest.raises(NotFound, match="or it is tried again by now"):
         meant("No room", [])
+    with pytest.raises(NotFound, match="somebody has just tried them again"):
+        meant(token("No room, once"), CAUSES)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import BadInput
-from fleet.rollout import Rollout, Share, frozen_until, part, predicted, share, waves, window
+from fleet.rollout import Rollout, Share, frozen_until, part, predicted, rules, share, waves, window
 
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -74,6 +74,11 @@ def test_the_predicted_duration_is_that_of_the_stagger_the_budget_or_the_cap() -
     assert predicted(staggered, [(5, 1), (200, 21)], answer) == timedelta(seconds=5 + 600 + 605)
     capped = Rollout(concurrency=100, soak=timedelta(0))
     assert predicted(capped, [(1000, 10)], answer) == timedelta(seconds=50)
+
+
+def test_the_rules_are_told_in_the_words_that_people_type() -> None:
+    told = dict(rules(Rollout(soak=timedelta(0), stagger=timedelta(seconds=30), tail=timedelta(days=4, minutes=5))))
+    assert (told["Soak"], told["Stagger at a site"], told["Offline ones"]) == ("none", "30s", "waited for 4d 5m")
 
 
 def test_a_percentage_is_read_for_gates() -> None:

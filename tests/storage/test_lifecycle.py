@@ -181,7 +181,8 @@ async def test_a_provisioned_device_gets_its_first_configuration_if_there_is_one
         settings = settings_for(provisioning={"config_version": version})
         assert (await move(db, [device], S.PROVISIONED, now, settings)).moved == [device]
         async with db.read() as session:
-            assert (await devices.get(session, device)).target_config_version == target
+            row = await devices.get(session, device)
+        assert (row.target_config_version, row.target_set_at) == (target, now if target else None)
 
 
 async def test_with_a_telemetry_store_a_decommission_waits_unless_somebody_answers_for_it(
