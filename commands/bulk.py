@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind, CampaignStatus
@@ -42,6 +42,18 @@ class Draft:
     at: datetime | None = None
     parent: str = ""
     notes: Sequence[str] = ()
+
+
+class Pace(TypedDict, total=False):
+    """The flags of every command that goes over its devices wave by wave."""
+
+    canary: str | None
+    wave: str | None
+    soak: timedelta | None
+    max_failed: str | None
+    concurrency: int | None
+    max_unavailable: int | None
+    window: str | None
 
 
 def rollout_of(call: Call, **given: Any) -> Rollout:
@@ -81,15 +93,9 @@ async def config(
     version: str,
     which: Selector,
     *,
-    canary: str | None = None,
-    wave: str | None = None,
-    soak: timedelta | None = None,
-    max_failed: str | None = None,
-    concurrency: int | None = None,
-    max_unavailable: int | None = None,
     stagger: timedelta | None = None,
-    window: str | None = None,
     at: datetime | None = None,
+    **pace: Unpack[Pace],
 ) -> Message:
     """Push a configuration to many devices: canaries first, then wave by wave, with a gate behind each.
 
@@ -98,17 +104,7 @@ async def config(
     """
     async with call.db.read() as session:
         await configs.get(session, version)
-    rollout = rollout_of(
-        call,
-        canary=canary,
-        wave=wave,
-        soak=soak,
-        max_failed=max_failed,
-        concurrency=concurrency,
-        max_unavailable=max_unavailable,
-        stagger=stagger,
-        window=window,
-    )
+    rollout = rollout_of(call, stagger=stagger, **pace)
     return await plan(
         call, Draft(CampaignKind.CONFIG, f"Configuration {version}", which, rollout, {"version": version}, at)
     )
@@ -120,15 +116,9 @@ async def restart(
     which: Selector,
     *,
     last: str | None = None,
-    canary: str | None = None,
-    wave: str | None = None,
-    soak: timedelta | None = None,
-    max_failed: str | None = None,
-    concurrency: int | None = None,
-    max_unavailable: int | None = None,
     stagger: timedelta | None = None,
-    window: str | None = None,
     at: datetime | None = None,
+    **pace: Unpack[Pace],
 ) -> Message:
     """Restart many devices, never two of a site within the stagger (30s), those of --last after all others.
 
@@ -140,14 +130,8 @@ async def restart(
     behind = policy.restart_last if last is None else last
     rollout = rollout_of(
         call,
-        canary=canary,
-        wave=wave,
-        soak=soak,
-        max_failed=max_failed,
-        concurrency=concurrency,
-        max_unavailable=max_unavailable,
+        **pace,
         stagger=chosen,
-        window=window,
         retries=0,  # whether a silent device has restarted, nobody knows: it is not told to twice
         last=str(parse(behind)) if behind not in ("", "none") else "",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Unpack
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from commands.bulk import Draft, plan, rollout_of
+from commands.bulk import Draft, Pace, plan, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.message import Message
@@ -23,15 +24,9 @@ async def firmware(
     version: str,
     which: Selector,
     *,
-    canary: str | None = None,
-    wave: str | None = None,
-    soak: timedelta | None = None,
-    max_failed: str | None = None,
-    concurrency: int | None = None,
-    max_unavailable: int | None = None,
-    window: str | None = None,
     at: datetime | None = None,
     downgrade_on_abort: bool = False,
+    **pace: Unpack[Pace],
 ) -> Message:
     """Install a firmware version on many devices: the canary group first, then wave by wave, with a gate behind each.
 
@@ -39,25 +34,16 @@ async def firmware(
     When the campaign ends, devices that do not have it are no longer told to install it; with --downgrade-on-abort an
     abort also brings those that have it back to what they ran before, as far as that firmware is still kept here.
     """
-    policy = call.settings.campaigns
     async with call.db.read() as session:
         await artefacts.get(session, version)
-        chosen, notes = (canary, []) if canary else await _canary(session, call, which)
+        notes: list[str] = []
+        if not pace.get("canary"):
+            pace["canary"], notes = await _canary(session, call, which)
         if downgrade_on_abort:
             where = await condition(session, which, call.now, call.settings.drift.online_within)
             lost = await artefacts.without_way_back(session, where, version)
             notes.append(_way_back(lost))
-    rollout = rollout_of(
-        call,
-        canary=chosen,
-        wave=wave,
-        soak=soak,
-        max_failed=max_failed,
-        concurrency=concurrency,
-        max_unavailable=max_unavailable,
-        window=window,
-        ack_within=policy.firmware_within,
-    )
+    rollout = rollout_of(call, **pace, ack_within=call.settings.campaigns.firmware_within)
     params = {"version": version, "downgrade_on_abort": downgrade_on_abort}
     return await plan(
         call, Draft(CampaignKind.FIRMWARE, f"Firmware {version}", which, rollout, params, at, notes=notes)

@@ -10,6 +10,7 @@
     *names                  every word that is left        *names: str              <names>…
     keyword-only            a flag                         within: float = 30.0     [--within 30]
                             a switch                       force: bool = False      [--force]
+    **shared                the flags of a TypedDict       **pace: Unpack[Pace]     [--canary], …
     a default               makes it optional              site: str | None = None  [site]
 
 Annotations that can be converted: str, int, float, bool (yes or no), timedelta (`5m`), date, datetime (UTC when no zone
@@ -20,9 +21,10 @@ The docstring's first line is the summary in `help`; the rest of it is the help 
 from __future__ import annotations
 
 import inspect
+import itertools
 import types
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -152,13 +154,23 @@ def _parameters(words: str, function: Callable[..., Any]) -> tuple[Parameter, ..
     first, *others = inspect.signature(function).parameters.values()
     if hints.get(first.name) is not Call:
         raise TypeError(f"The first parameter of the command {words} must be annotated Call.")
-    made = tuple(_parameter(words, each, hints.get(each.name)) for each in others)
+    made = tuple(itertools.chain.from_iterable(_read(words, each, hints.get(each.name)) for each in others))
     greedy = (Kind.WORDS, Kind.SELECTOR, Kind.REST)
     positional = [each for each in made if each.kind not in (Kind.FLAG, Kind.SWITCH)]
     for each in positional[:-1]:
         if each.kind in greedy:
             raise TypeError(f"{each.name} of the command {words} takes all words that are left, so it must be last.")
     return made
+
+
+def _read(words: str, parameter: inspect.Parameter, annotation: Any) -> Iterator[Parameter]:
+    """One parameter; or the flags that several commands share, each of which is optional."""
+    if parameter.kind is inspect.Parameter.VAR_KEYWORD and typing.get_origin(annotation) is typing.Unpack:
+        [shared] = typing.get_args(annotation)
+        for name, kind in typing.get_type_hints(shared).items():
+            yield _parameter(words, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None), kind)
+    else:
+        yield _parameter(words, parameter, annotation)
 
 
 def _parameter(words: str, parameter: inspect.Parameter, annotation: Any) -> Parameter:

@@ -300,6 +300,18 @@ def test_a_command_can_be_called_without_grammar() -> None:
     assert ping.role is Role.VIEWER
 
 
+def test_flags_that_several_commands_share_are_bound_like_their_own() -> None:
+    found = grammar.find(commands.ALL, "bulk config 2026.2.0 site:oslo --canary group:canary --soak 10m --stagger 5s")
+    assert found is not None
+    _, flags = grammar.bind(found)
+    assert (flags["canary"], flags["soak"], flags["stagger"]) == (
+        "group:canary",
+        timedelta(minutes=10),
+        timedelta(seconds=5),
+    )
+    assert (flags["wave"], flags["at"]) == (None, None)
+
+
 async def _unconvertible(call: Call, what: dict[str, str]) -> Message:
     """Never made."""
     return Message(template="problem")
