@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from commands.spec import Call, command
 from fleet import diagnostic_message, fan_out_message
 from fleet.diagnostics import DiagnosticKind, LogLevel, RequestState, percentile
@@ -229,7 +231,7 @@ async def show(call: Call, request: str) -> Message:
     return message
 
 
-async def _attach(call: Call, session: Any, row: DiagnosticRequest, message: Message, name: str) -> None:
+async def _attach(call: Call, session: AsyncSession, row: DiagnosticRequest, message: Message, name: str) -> None:
     """A log that is too long for the message: each time under a key of its own, and so anew."""
     key = f"{diagnostics.message_key(row.id)}:{ids.new('shown', call.now)}"
     content = row.text.encode("utf-8", "replace")
