@@ -16,7 +16,7 @@ from bench.size import FULL, QUICK, Size
 from bot import logs
 from fleet.settings import LogSettings
 
-BENCHES = ("ingest", "drift-query", "sweep-idle", "push", "audit", "campaign", "status", "commands", "diag")
+BENCHES = ("ingest", "drift-query", "sweep-idle", "push", "audit", "campaign", "stop-all", "status", "commands", "diag")
 
 
 def measured(name: str, size: Size) -> Result:

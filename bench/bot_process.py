@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bench import broker, registry
+from bench import broker
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, Workspace
 
-_PATIENCE = 30.0  # seconds until both sockets are open
+_SOCKETS = 2  # of each
+_PATIENCE = 30.0  # seconds until its sockets are open
 
 
 @contextlib.asynccontextmanager
-async def running(server: broker.Running, path: Path, workspace: Workspace) -> AsyncIterator[int]:
-    """With a settings file of its own, over the registry at `path`; gives its pid."""
+async def running(server: broker.Running, url: str, workspace: Workspace, replica: int = 1) -> AsyncIterator[int]:
+    """With a settings file of its own, over the registry at `url`, as the first or another replica; gives its pid."""
     settings: dict[str, Any] = {
         "slack": {
             "bot_token": BOT_TOKEN,
@@ -29,8 +30,8 @@ async def running(server: broker.Running, path: Path, workspace: Workspace) -> A
             "ops_channel": FLEET_OPS,
         },
         "roles": {"operator": {"users": [OPERATOR]}},
-        "mqtt": {"host": server.host, "port": server.port},
-        "database": {"url": registry.sqlite_url(path)},
+        "mqtt": {"host": server.host, "port": server.port, "client_id": f"muster-{replica}"},
+        "database": {"url": url},
         "web": {"enabled": False},
         "log": {"level": "warning"},
     }
@@ -41,7 +42,7 @@ async def running(server: broker.Running, path: Path, workspace: Workspace) -> A
         words = (sys.executable, "-m", "bot", "run", "--settings", str(file))
         process = await asyncio.create_subprocess_exec(*words, env=environment)
         try:
-            await workspace.wait_for_connections(2, timeout=_PATIENCE)
+            await workspace.wait_for_connections(_SOCKETS * replica, timeout=_PATIENCE)
             yield process.pid
         finally:
             if process.returncode is None:

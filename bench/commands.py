@@ -41,7 +41,7 @@ def run(size: Size) -> Result:
 async def _measure(server: broker.Running, path: Path, size: Size, result: Result) -> None:
     async with Workspace.start(limits=RateLimits(enabled=False)) as workspace:
         await workspace.seed(channels=[{"id": each, "name": each.lower()} for each in _CHANNELS[1:]])
-        async with bot_process.running(server, path, workspace) as pid:
+        async with bot_process.running(server, registry.sqlite_url(path), workspace) as pid:
             await _typed(workspace, len(_LINES))  # each command once, as in a bot that has run for a while
             await _round("idle", pid, workspace, size, result)
             async with _statuses(server):

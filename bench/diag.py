@@ -59,7 +59,7 @@ def _pings(server: broker.Running, size: Size, result: Result) -> None:
 async def _in_the_app(server: broker.Running, path: Path, size: Size, result: Result) -> None:
     """A real `muster run`, typed to in the stand-in workspace."""
     async with Workspace.start(limits=RateLimits(enabled=False)) as workspace:
-        async with bot_process.running(server, path, workspace) as pid:
+        async with bot_process.running(server, registry.sqlite_url(path), workspace) as pid:
             await _many(server, path, workspace, size, result)
             await _logs(server, path, workspace, size, result, pid)
 

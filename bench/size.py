@@ -17,6 +17,7 @@ class Size:
     rounds: int = 5  # of ingest, push and campaign, each of Muster and floor
     planned: int = 100_000  # devices of one campaign
     restarts: int = 500  # with a stagger
+    stopped: int = 30_000  # drifted devices of stop-all
     status_devices: int = 100_000
     commands: int = 1_000
     pings: int = 300  # one after the other
@@ -35,6 +36,7 @@ QUICK = Size(
     rounds=1,
     planned=2_000,
     restarts=100,
+    stopped=600,
     status_devices=2_000,
     commands=20,
     pings=10,
