@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,6 +82,18 @@ def moment(value: datetime) -> ColumnElement[datetime]:
 def insert(session: AsyncSession, table: Table) -> Any:
     """The INSERT of this session's database, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert(table)
+
+
+async def add(session: AsyncSession, table: Table, new: Sequence[Mapping[str, Any]]) -> None:
+    """Insert these rows, which all have the same columns; the others get their defaults.
+
+    On PostgreSQL by one statement, which is planned once: row by row that is half of the cost.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        await session.execute(sqlite.insert(table), new)
+        return
+    given = rows(session, {name: table.c[name].type for name in new[0]})
+    await session.execute(postgresql.insert(table).from_select(list(new[0]), select(given)), {"given": dump(new)})
 
 
 def dump(batch: Iterable[Mapping[str, Any]] | Iterable[str]) -> str:

@@ -106,7 +106,11 @@ class Database:
                 max_overflow=0,
                 pool_pre_ping=True,
                 connect_args={
-                    "server_settings": {"lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000))}
+                    "server_settings": {
+                        "lock_timeout": str(int(settings.lock_timeout.total_seconds() * 1000)),
+                        # A plan that was kept from when a table was empty reads all of it for each row of a batch.
+                        "plan_cache_mode": "force_custom_plan",
+                    }
                 },
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -197,4 +197,4 @@ async def add(
     ruled = [{"default_rules": each["status"] in AT_WORK, **each} for each in new]
     for table, rows in ((devices, ruled), (device_tags, tags), (device_groups, groups)):
         if rows:
-            await session.execute(insert(table), list(rows))
+            await batch.add(session, table, rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text
+from sqlalchemy import CTE, ColumnElement, Select, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import first_state
@@ -31,32 +31,49 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
     partial index serves it whatever the plan cache does; sorting comes after filtering. A device that a campaign asks
     just now is left to it.
     """
+    behind = _behind()
     return (
         select(
-            devices.c.device_id,
-            devices.c.target_config_version,
-            devices.c.reported_config_version,
-            devices.c.last_seen_at,
-            devices.c.site,
-            hours_since(batch.moment(now), devices.c.last_seen_at).label("hours_since_seen"),
-            drift_cases.c.id.label("case_id"),
+            behind.c.device_id,
+            behind.c.target_config_version,
+            behind.c.reported_config_version,
+            behind.c.last_seen_at,
+            behind.c.site,
+            hours_since(batch.moment(now), behind.c.last_seen_at).label("hours_since_seen"),
+            _open_case(behind).scalar_subquery().label("case_id"),
         )
-        .outerjoin(drift_cases, and_(drift_cases.c.device_id == devices.c.device_id, OPEN))
-        .where(
-            STILL_DRIFTED,
-            _FEW,
-            ~_asked_by_a_campaign(),
-            or_(drift_cases.c.id.is_(None), drift_cases.c.target_version != devices.c.target_config_version),
-        )
-        .order_by(devices.c.last_seen_at.desc().nulls_last())
+        .where(not_(_known_to_somebody(behind)))
+        .order_by(behind.c.last_seen_at.desc().nulls_last())
         .limit(limit)
     )
 
 
-def _asked_by_a_campaign() -> ColumnElement[bool]:
+def _behind() -> CTE:
+    """The drifted devices. By itself in PostgreSQL's eyes, which would reckon what is asked of each for the fleet."""
+    found = select(
+        devices.c.device_id,
+        devices.c.target_config_version,
+        devices.c.reported_config_version,
+        devices.c.last_seen_at,
+        devices.c.site,
+    )
+    return found.where(STILL_DRIFTED, _FEW).cte("behind").prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def _open_case(behind: CTE) -> Select[Any]:
+    return select(drift_cases.c.id).where(drift_cases.c.device_id == behind.c.device_id, OPEN).correlate(behind)
+
+
+def _known_to_somebody(behind: CTE) -> ColumnElement[bool]:
+    """It has an open case for its present target, or is asked by a campaign just now.
+
+    Looked up for each drifted device: joined, PostgreSQL would walk all open cases for each, of which there are none
+    or thousands whatever its statistics say.
+    """
+    taken_up = _open_case(behind).where(drift_cases.c.target_version == behind.c.target_config_version)
     under_way = text(f"campaign_devices.{UNDER_WAY}")
-    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == devices.c.device_id, under_way)
-    return asked.exists()
+    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == behind.c.device_id, under_way)
+    return batch.and_not_guessed(or_(taken_up.exists(), asked.correlate(behind).exists()))
 
 
 async def take_up(session: AsyncSession, found: Sequence[AnyRow], now: datetime, policy: DriftSettings, by: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.operation import OperationKind, OperationState, sources
@@ -31,7 +31,7 @@ async def add(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
     if new:
         optional: dict[str, Any] = {"version": "", "params": {}, "campaign_id": None, "expires_at": None}
         rows = [{"state": OperationState.QUEUED, **optional, **each} for each in new]
-        await session.execute(insert(operations), rows)
+        await batch.add(session, operations, rows)
         wake(session, "operations")
 
 

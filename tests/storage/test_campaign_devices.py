@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text, true, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import true, update
 
 from fleet.campaign import TargetState
 from fleet.operation import OperationKind, OperationState
@@ -18,6 +17,7 @@ from storage.tables import devices
 from storage.tables import operations as operation_rows
 from tests import build
 from tests.build import OLD
+from tests.postgres import analyze, rows_read
 from tests.storage.test_campaign_plan import planned
 
 DEVICES = 400
@@ -38,8 +38,7 @@ async def all_under_way(db: Database, now: datetime) -> str:
         [build.device(f"dev-{n:03}", now, reported_config_version=OLD, last_seen_at=now) for n in range(DEVICES)],
     )
     row = await planned(db, now)
-    async with db.begin() as session:
-        await session.execute(text("ANALYZE"))
+    await analyze(db)
     ids = [f"dev-{n:03}" for n in range(DEVICES)]
     new = {"kind": OperationKind.CONFIG, "requested_by": "olga", "created_at": now, "due_at": now}
     async with db.begin() as session:
@@ -52,12 +51,6 @@ async def all_under_way(db: Database, now: datetime) -> str:
         ]
         await campaign_devices.dispatched(session, await campaigns.get(session, row.id), asked, now)
     return row.id
-
-
-async def rows_read(session: AsyncSession) -> int:
-    """By this transaction so far."""
-    counted = "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_user_tables"
-    return int(await session.scalar(text(counted)) or 0)
 
 
 async def test_what_came_of_a_wave_is_read_once_for_each_device(db: Database, now: datetime) -> None:

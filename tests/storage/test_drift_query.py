@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from fleet.lifecycle import DeviceStatus
+from fleet.settings import DatabaseSettings
 from storage import drift_sweep
 from storage.db import Database
 from tests import build
 from tests.build import NEW, OLD
 from tests.conftest import NOW, settings_for
 from tests.house import House
+from tests.postgres import analyze, rows_read
 
 
 async def test_its_columns_are_those_that_operators_need(db: Database) -> None:
@@ -63,7 +65,7 @@ async def test_the_partial_index_serves_the_statement_that_the_sweep_runs(db: Da
     await house.settle()
     event.remove(db.engine.sync_engine, "before_cursor_execute", listener)
     statement, parameters = next(each for each in ran if "hours_since_seen" in each[0])
-    await _analyze(db)
+    await analyze(db)
     async with db.read() as session:
         connection = await session.connection()
         if db.is_sqlite:
@@ -82,10 +84,25 @@ async def test_the_partial_index_serves_the_statement_that_the_sweep_runs(db: Da
         assert "ix_devices_drifted" in "\n".join(row[0] for row in plan)
 
 
-async def _analyze(db: Database) -> None:
-    async with db.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("ANALYZE"))
+async def test_a_sweep_of_many_reads_each_once_also_when_the_table_of_cases_was_empty_before(
+    postgres_registry: str,
+) -> None:
+    """The plan of an empty table must not be kept, and its statistics not be believed."""
+    db = Database(DatabaseSettings.model_validate({"url": postgres_registry}))
+    rows = [build.device(f"dev-{n:03}", NOW, last_seen_at=NOW, reported_config_version=OLD) for n in range(800)]
+    await build.fleet(db, NOW, rows)
+    policy = settings_for().drift
+    await analyze(db)
+    for _ in range(12):  # as often as it takes until PostgreSQL would keep a plan
+        async with db.begin() as session:
+            await session.execute(drift_sweep.drifted(NOW, 0))
+    async with db.begin() as session:
+        found = (await session.execute(drift_sweep.drifted(NOW, 400))).all()
+        assert await drift_sweep.take_up(session, found, NOW, policy, "olga") == 400
+    async with db.begin() as session:
+        assert len((await session.execute(drift_sweep.drifted(NOW, 400))).all()) == 400
+        assert await rows_read(session) < 800 * 10
+    await db.close()
 
 
 def _remember(ran: list[tuple[str, object]]):  # type: ignore[no-untyped-def]
