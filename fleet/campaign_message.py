@@ -32,6 +32,7 @@ def message(status: CampaignStatus, data: Mapping[str, Any], failures: Sequence[
 
 
 def buttons(status: CampaignStatus, campaign_id: str, failures: Sequence[Mapping[str, Any]]) -> tuple[Button, ...]:
+    """What may be done with a campaign in this state; `failures` are offered to be retried, each cause by itself."""
     made: list[Button] = []
     if status in _AT_WORK:
         made.append(Button(text="Pause", run=f"bulk pause {campaign_id}"))

@@ -43,6 +43,7 @@ def _redacted(name: str, secret: str, key: bytes) -> str:
 
 
 def digest(values: Mapping[str, str]) -> str:
+    """SHA-256 of the values, in hex: the same for equal settings."""
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

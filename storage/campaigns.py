@@ -26,6 +26,7 @@ def message_key(campaign_id: str) -> str:
 
 
 def rollout_of(row: Campaign) -> Rollout:
+    """How it goes over its devices, as it was frozen when it was planned."""
     return Rollout.model_validate(row.rollout)
 
 

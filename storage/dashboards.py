@@ -18,6 +18,7 @@ MOST = 200
 
 
 async def every(session: AsyncSession) -> Sequence[Dashboard]:
+    """All dashboards in order of name."""
     return (await session.scalars(select(Dashboard).order_by(dashboards.c.name))).all()
 
 

@@ -71,6 +71,7 @@ async def _entries(session: AsyncSession, entry_ids: Iterable[str]) -> dict[str,
 
 
 def tables() -> list[Table]:
+    """Every table that holds something of a single device, in the order of their foreign keys."""
     return [each for each in metadata.sorted_tables if "device_id" in each.c and each not in _ELSEWHERE]
 
 

@@ -164,6 +164,7 @@ async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyR
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
+    """When the next request is to be looked at."""
     return await earliest(session, select(func.min(diagnostics.c.due_at)).where(_DUE))
 
 

@@ -66,6 +66,7 @@ async def due(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyR
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
+    """When the next one is to be looked at."""
     return await earliest(session, select(func.min(fan_outs.c.due_at)).where(_DUE))
 
 

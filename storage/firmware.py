@@ -109,4 +109,5 @@ async def asked(session: AsyncSession, said: Sequence[Mapping[str, Any]]) -> Seq
 
 
 async def state(session: AsyncSession, device_id: str) -> FirmwareState | None:
+    """The last word of a device about an update; None if it never said one."""
     return await session.get(FirmwareState, device_id)

@@ -60,6 +60,7 @@ async def claim(session: AsyncSession, now: datetime, by: str, until: datetime) 
 
 
 async def done(session: AsyncSession, rehearsal_id: str, now: datetime) -> None:
+    """It was played through, and its asker was told."""
     await session.execute(update(rehearsals).where(rehearsals.c.id == rehearsal_id).values(done_at=now))
 
 

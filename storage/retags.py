@@ -42,6 +42,7 @@ class Look:
 
 
 async def look(session: AsyncSession, how: Rename) -> Look:
+    """See what a renaming would change; nothing is written."""
     bears = select(device_tags.c.device_id, devices.c.site).join(
         devices, devices.c.device_id == device_tags.c.device_id
     )
@@ -73,6 +74,7 @@ def plan(how: Rename, seen: Look) -> Plan:
 
 
 async def plan_undo(session: AsyncSession, row: Retag) -> Plan:
+    """What is approved: the devices that this renaming has renamed, and its references."""
     renamed = select(devices.c.device_id, devices.c.site).where(devices.c.device_id.in_(_renamed(row)))
     rows = (await session.execute(renamed)).all()
     how = rename_of(row)
@@ -163,6 +165,7 @@ async def recent(session: AsyncSession, limit: int) -> Sequence[Retag]:
 
 
 def rename_of(row: Retag) -> Rename:
+    """What was renamed to what."""
     return Rename(TagName(row.old_name, row.old_value), TagName(row.new_name, row.new_value))
 
 

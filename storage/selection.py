@@ -78,6 +78,7 @@ async def compiler(
 
 
 async def names(session: AsyncSession, now: datetime) -> Names:
+    """The saved groups as they are, and the renamings whose old names hold until after `now`."""
     saved = await session.execute(select(saved_groups.c.name, saved_groups.c.selector))
     held = await session.execute(
         select(retags.c.old_name, retags.c.old_value, retags.c.new_name, retags.c.new_value)

