@@ -1,5 +1,19 @@
-"""`python -m bot` is `muster`."""
+"""`muster`, and `python -m bot`."""
 
-from bot.cli import main
+from __future__ import annotations
 
-main()
+import gc
+
+
+def main() -> None:
+    """The console script. What is imported stays, so no collection of garbage looks through it, now or later."""
+    gc.disable()
+    from bot.cli import main as muster
+
+    gc.freeze()
+    gc.enable()
+    muster()
+
+
+if __name__ == "__main__":
+    main()
