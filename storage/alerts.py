@@ -81,8 +81,9 @@ async def resolve(session: AsyncSession, alert: Alert, why: str, by: str, now: d
     If it closed in this transaction, because its last device left it, only the reason is added. Raises Refused if
     somebody was faster.
     """
+    # Its `level_at` stays: a certificate that is not renewed is told again then, as `causes.expiring` finds it.
     closed = update(alerts).where(alerts.c.id == alert.id, alerts.c.state.in_(sources(AlertState.RESOLVED)))
-    values = {"state": AlertState.RESOLVED, "resolved_by": by, "resolved_at": now, "due_at": None, "level_at": None}
+    values = {"state": AlertState.RESOLVED, "resolved_by": by, "resolved_at": now, "due_at": None}
     ended = (await session.execute(closed.values(**values).returning(alerts))).all()
     explained = update(alerts).where(alerts.c.id == alert.id, alerts.c.resolved_at == now).values(resolved_why=why)
     rows = (await session.execute(explained.returning(alerts))).all()
