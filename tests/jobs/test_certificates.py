@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+import jobs
 from fleet.alert import AlertState
 from fleet.lifecycle import DeviceStatus
 from storage import devices
@@ -108,6 +109,7 @@ async def test_one_that_was_closed_by_force_is_told_again_at_the_next_threshold(
 
 async def test_many_of_one_day_at_one_site_are_one_message(house: House) -> None:
     end = NOW + timedelta(days=30)
+    house.jobs = [jobs.expiry, jobs.post]
     for n in range(30):
         await certify(house, end + timedelta(minutes=10 * n), f"dev-{n:03}")
     for _ in range(30):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+import jobs
 from fleet.message import Message
 from jobs.spec import Gone, NotYet, Stands
 from storage import outbox
@@ -16,7 +17,9 @@ from tests.house import House
 
 @pytest.fixture
 async def house(db: Database) -> House:
-    return House(db, settings_for(), NOW)
+    house = House(db, settings_for(), NOW)
+    house.jobs = [jobs.post]
+    return house
 
 
 def says(text: str) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -65,14 +66,15 @@ async def everything_happens(house: House) -> None:
     await house.settle()
     for _ in range(12):
         house.now += timedelta(minutes=3)
-        for name in OF.keys() - {"dev-offline"}:
-            await house.say(name, {"dev-drift": OLD, "dev-unknown-version": "2031.9"}.get(name, NEW), **_site(name))
+        await house.hear_many([(f"{name}/status", _status(name)) for name in OF.keys() - {"dev-offline"}])
         await rules.notice_silence.work(house.run())
     await house.settle()
 
 
-def _site(name: str) -> dict[str, str]:
-    return {"site": "bergen"} if name == "dev-location" else {}
+def _status(name: str) -> bytes:
+    version = {"dev-drift": OLD, "dev-unknown-version": "2031.9"}.get(name, NEW)
+    site = {"site": "bergen"} if name == "dev-location" else {}
+    return json.dumps({"reported_config_version": version, **site}).encode()
 
 
 async def sweep(house: House) -> None:
