@@ -32,7 +32,8 @@ from jobs import inbox
 from jobs.delivery import send
 from jobs.diagnostics import settle
 from jobs.outbox import post
-from jobs.spec import Letter, Run, Stands
+from jobs.ports import Letter, Stands
+from jobs.spec import Run
 from link.client import Connection, Received
 from link.topics import Kind, Topics
 

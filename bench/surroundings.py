@@ -9,7 +9,8 @@ from typing import Any
 
 from bench import registry
 from fleet.settings import EndpointSettings, Settings
-from jobs.spec import Letter, Notice, NotYet, Publish, Run, Untaken
+from jobs.ports import Letter, Notice, NotYet, Publish, Untaken
+from jobs.spec import Run
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from storage.db import Database

@@ -16,7 +16,7 @@ from bot.render import Rendered, render
 from bot.slack_errors import LOST
 from fleet.errors import Unavailable
 from fleet.settings import SlackSettings
-from jobs.spec import Delivered, Gone, Letter, NoEntry, NotYet, Stands
+from jobs.ports import Delivered, Gone, Letter, NoEntry, NotYet, Stands
 from storage.outbox import Attachment
 
 log = structlog.get_logger(__name__)

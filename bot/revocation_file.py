@@ -18,7 +18,7 @@ import structlog
 from fleet import pki
 from fleet.pki import Unfit
 from fleet.settings import CertificateSettings
-from jobs.spec import NotPlaced
+from jobs.ports import NotPlaced
 
 log = structlog.get_logger(__name__)
 

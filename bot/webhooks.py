@@ -16,7 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from fleet.settings import EndpointSettings, EventSettings
-from jobs.spec import Notice, Taken, Untaken
+from jobs.ports import Notice, Taken, Untaken
 
 _GONE = 410
 _WAIT_ALL = (429, 502, 503, 504)

@@ -11,7 +11,8 @@ import structlog
 
 from fleet.event import DeliveryState
 from fleet.settings import EndpointSettings
-from jobs.spec import Notice, Run, Taken, Untaken, job
+from jobs.ports import Notice, Taken, Untaken
+from jobs.spec import Run, job
 from storage import event_deliveries, schedule
 from storage.db import CLOCK, AnyRow
 

@@ -12,7 +12,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.message import Message
-from jobs.spec import Delivered, Gone, Letter, NoEntry, NotYet, Run, Stands, job
+from jobs.ports import Delivered, Gone, Letter, NoEntry, NotYet, Stands
+from jobs.spec import Run, job
 from storage import outbox
 from storage.db import CLOCK, AnyRow
 

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.alert import AlertKind
 from fleet.pki import Authority, Revoked
 from fleet.roles import MUSTER
-from jobs.spec import NotPlaced, Run, job
+from jobs.ports import NotPlaced
+from jobs.spec import Run, job
 from storage import audit, house_alerts, revocation_lists
 from storage.columns import iso
 from storage.db import CLOCK

@@ -12,7 +12,8 @@ import jobs
 from fleet.pki import Authority, Manufacturers
 from fleet.settings import EndpointSettings, Settings
 from jobs import inbox
-from jobs.spec import Delivered, Job, Letter, Notice, RevocationFile, Run, Stands, Taken, Untaken
+from jobs.ports import Delivered, Letter, Notice, RevocationFile, Stands, Taken, Untaken
+from jobs.spec import Job, Run
 from link.departures import Departures
 from link.inbox import Received
 from link.publish import SENT, Outcome, Outgoing

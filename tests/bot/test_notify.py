@@ -11,7 +11,7 @@ from bot.notify import Pace, SlackDelivery
 from bot.slack import web_client
 from fleet.message import Message
 from fleet.settings import SlackSettings
-from jobs.spec import Gone, Letter, NoEntry, NotYet, Stands
+from jobs.ports import Gone, Letter, NoEntry, NotYet, Stands
 from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
 from storage.outbox import Attachment
 from tests.conftest import NOW

@@ -19,7 +19,7 @@ from standardwebhooks import Webhook
 
 from bot.webhooks import Webhooks, verified
 from fleet.settings import EndpointSettings, EventSettings
-from jobs.spec import Notice, Taken, Untaken
+from jobs.ports import Notice, Taken, Untaken
 
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS10ZWxlbWV0cnktc3RvcmU="
 NOW = datetime(2026, 3, 19, 14, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ from jobs.delivery import send
 from jobs.diagnostics import settle
 from jobs.fan_outs import ask_many
 from jobs.outbox import post
-from jobs.spec import Letter
+from jobs.ports import Letter
 from tests.house import House
 
 JOBS = (send, settle, ask_many, post)

@@ -11,7 +11,7 @@ from fleet.alert import AlertKind
 from fleet.event import DeliveryState, wanted
 from fleet.grouping import Found, group_key
 from jobs import events as jobs_events
-from jobs.spec import Untaken
+from jobs.ports import Untaken
 from storage import alert_devices, alert_opening, alerts, backlog, event_deliveries, events, schedule
 from storage.db import Database
 from tests import build

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from fleet.roles import Person, Role
-from jobs.spec import NoEntry, NotYet
+from jobs.ports import NoEntry, NotYet
 from storage.db import Database
 from storage.tables import DiagnosticRequest, FanOut
 from tests import build

@@ -8,7 +8,7 @@ import pytest
 
 import jobs
 from fleet.message import Message
-from jobs.spec import Gone, NotYet, Stands
+from jobs.ports import Gone, NotYet, Stands
 from storage import outbox
 from storage.db import Database
 from tests.conftest import NOW, settings_for
