@@ -197,8 +197,9 @@ class Router:
                 {
                     "flag": each.flag,
                     "switch": each.kind is Kind.SWITCH,
-                    "hint": each.hint or "text",
+                    "hint": each.hint,
                     "default": grammar.shown(each.default),
+                    "about": each.about,
                 }
                 for each in command.flags
             ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from commands import device
 from commands.spec import Call, Rest, command
@@ -134,7 +135,13 @@ def until_when(how_long: timedelta, now: datetime, settings: Settings) -> dateti
 
 
 @command("alert resolve", role=Role.OPERATOR, example="alert resolve 7QK2ZD --force replaced by hand")
-async def resolve(call: Call, alert: str, reason: Rest | None = None, *, force: bool = False) -> Message:
+async def resolve(
+    call: Call,
+    alert: str,
+    reason: Rest | None = None,
+    *,
+    force: Annotated[bool, "close it although its cause is not over"] = False,
+) -> Message:
     """Close an alert by hand. While its cause lasts it is refused, as it closes by itself; `--force` closes it anyway.
 
     A cause that lasts is not told again after `--force`, until it ends and comes back; a certificate's is, at its

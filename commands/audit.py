@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from commands.spec import Call, command
 from fleet.message import Button, Message
@@ -17,7 +18,12 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?(\S+)")
 
 
 @command("why", role=Role.VIEWER, example="why dev-1")
-async def why(call: Call, device: str, *, before: datetime | None = None) -> Message:
+async def why(
+    call: Call,
+    device: str,
+    *,
+    before: Annotated[datetime | None, "only what is older"] = None,
+) -> Message:
     """A device's story in order: who did what, when it drifted and mended, its alerts, and what was asked of it."""
     async with call.db.read() as session:
         found = await devices.get(session, device)
@@ -38,7 +44,12 @@ async def why(call: Call, device: str, *, before: datetime | None = None) -> Mes
 
 @command("audit", role=Role.APPROVER, example="audit --what device --since 2026-03-19")
 async def entries(
-    call: Call, *, who: str = "", what: str = "", since: datetime | None = None, before: str = ""
+    call: Call,
+    *,
+    who: Annotated[str, "only what this person did"] = "",
+    what: Annotated[str, "only kinds of entries that begin so, such as device"] = "",
+    since: Annotated[datetime | None, "only what is newer"] = None,
+    before: Annotated[str, "the entries before this one: what *Earlier* says"] = "",
 ) -> Message:
     """The newest entries of the audit: by whom (`--who`), beginning with what (`--what device.suspended`), since when.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Annotated
 
 from commands.spec import Call, command
 from fleet.billing import month as month_of
@@ -19,7 +20,13 @@ ENTRY_COLUMNS = ("at", "device_id", "kind", "by", "why")
 
 
 @command("billing", role=Role.OPERATOR, example="billing 2026-03")
-async def month(call: Call, month: str | None = None, *, entries: bool = False, here: bool = False) -> Message:
+async def month(
+    call: Call,
+    month: str | None = None,
+    *,
+    entries: Annotated[bool, "a file of every move of the ledger instead of sums"] = False,
+    here: Annotated[bool, "the file comes into this channel, not by direct message"] = False,
+) -> Message:
     """The billed time of each device in a month (UTC) as a file; without a month that of the present one, so far.
 
     `--entries` sends the entries of the ledger instead: each start, stop and resume, who caused it and why.

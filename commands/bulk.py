@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Annotated, Any, TypedDict, Unpack
 
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind, CampaignStatus
@@ -44,16 +44,26 @@ class Draft:
     notes: Sequence[str] = ()
 
 
-class Pace(TypedDict, total=False):
+At = Annotated[datetime | None, "when it begins; without it, once it is approved"]
+MaxFailed = Annotated[str | None, "the part of the devices tried in a wave that may fail before it pauses, such as 5%"]
+Stagger = Annotated[timedelta | None, "the time between two devices of one site"]
+
+
+class Waves(TypedDict, total=False):
     """The flags of every command that goes over its devices wave by wave."""
 
-    canary: str | None
-    wave: str | None
-    soak: timedelta | None
-    max_failed: str | None
-    concurrency: int | None
-    max_unavailable: int | None
-    window: str | None
+    canary: Annotated[str | None, "who goes first: a number, a percentage, a selector such as group:canary, or none"]
+    wave: Annotated[str | None, "how many of the others go at a time: a number or a percentage; none for all at once"]
+    soak: Annotated[timedelta | None, "how long a wave is watched before the next one begins"]
+
+
+class Pace(Waves, total=False):
+    """The flags of those that send something to each device."""
+
+    max_failed: MaxFailed
+    concurrency: Annotated[int | None, "how many devices are under way at once"]
+    max_unavailable: Annotated[int | None, "how many devices of one site are under way at once"]
+    window: Annotated[str | None, "the hours of each site's own day in which anything is sent, such as 22:00-05:00"]
 
 
 def rollout_of(call: Call, **given: Any) -> Rollout:
@@ -93,8 +103,8 @@ async def config(
     version: str,
     which: Selector,
     *,
-    stagger: timedelta | None = None,
-    at: datetime | None = None,
+    stagger: Stagger = None,
+    at: At = None,
     **pace: Unpack[Pace],
 ) -> Message:
     """Push a configuration to many devices: canaries first, then wave by wave, with a gate behind each.
@@ -115,9 +125,9 @@ async def restart(
     call: Call,
     which: Selector,
     *,
-    last: str | None = None,
-    stagger: timedelta | None = None,
-    at: datetime | None = None,
+    last: Annotated[str | None, "those that go in waves of their own after all others: a selector, or none"] = None,
+    stagger: Stagger = None,
+    at: At = None,
     **pace: Unpack[Pace],
 ) -> Message:
     """Restart many devices, never two of a site within the stagger (30s), those of --last after all others.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from typing import Annotated, Unpack
 
-from commands.bulk import Draft, plan, rollout_of
+from commands.bulk import At, Draft, Waves, plan, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.errors import BadInput, Refused
@@ -24,12 +24,10 @@ async def decommission(
     call: Call,
     which: Selector,
     *,
-    leave_rules: bool = False,
-    remove_rules: bool = False,
-    canary: str | None = None,
-    wave: str | None = None,
-    soak: timedelta | None = None,
-    at: datetime | None = None,
+    leave_rules: Annotated[bool, "also devices that alert rules name; the rules stay"] = False,
+    remove_rules: Annotated[bool, "also devices that alert rules name; they are taken out of the rules"] = False,
+    at: At = None,
+    **waves: Unpack[Waves],
 ) -> Message:
     """Decommission many devices, for good. Only active ones can be; others are left out with the reason.
 
@@ -43,9 +41,7 @@ async def decommission(
     async with call.db.read() as session:
         named = await rules_naming.named(session)
         meant = await devices.meant_among(session, which, list(named), call.now, call.settings.drift.online_within)
-    rollout = rollout_of(
-        call, canary=canary, wave=wave, soak=soak, ack_within=call.settings.campaigns.decommission_within, retries=0
-    )
+    rollout = rollout_of(call, **waves, ack_within=call.settings.campaigns.decommission_within, retries=0)
     params = {"rules": rules, "named": sorted(meant) if rules == "keep" else []}
     title = f"Decommission of {which}"[:200]
     notes = _notes({device_id: named[device_id] for device_id in sorted(meant)}, rules)
@@ -70,7 +66,9 @@ def _notes(named: dict[str, list[str]], rules: str) -> list[str]:
 
 
 @command("bulk checklist", role=Role.VIEWER, example="bulk checklist 7QK2ZD")
-async def show_checklist(call: Call, campaign: str, *, csv: bool = False) -> Message:
+async def show_checklist(
+    call: Call, campaign: str, *, csv: Annotated[bool, "all of them as a file"] = False
+) -> Message:
     """Where each device of a decommission stands: exported, rules, moved, certificate revoked. --csv sends them all."""
     async with call.db.read() as session:
         row = await campaigns.get(session, campaign)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Unpack
+from typing import Annotated, Unpack
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from commands.bulk import Draft, Pace, plan, rollout_of
+from commands.bulk import At, Draft, Pace, plan, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.message import Message
@@ -24,8 +23,8 @@ async def firmware(
     version: str,
     which: Selector,
     *,
-    at: datetime | None = None,
-    downgrade_on_abort: bool = False,
+    at: At = None,
+    downgrade_on_abort: Annotated[bool, "an abort also brings updated devices back to what they ran before"] = False,
     **pace: Unpack[Pace],
 ) -> Message:
     """Install a firmware version on many devices: the canary group first, then wave by wave, with a gate behind each.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from commands import approve
 from commands.spec import Call, command
@@ -21,7 +22,13 @@ _DIGITS = 12  # of a plan's digest, in the button
 
 
 @command("bulk retag", role=Role.OPERATOR, aliases=("bulk rehearse retag",), example="bulk retag env environment")
-async def retag(call: Call, tag: str, new_name: str, *, plan: str = "") -> Message:
+async def retag(
+    call: Call,
+    tag: str,
+    new_name: str,
+    *,
+    plan: Annotated[str, "what the button of the preview says: ask for that very plan"] = "",
+) -> Message:
     """Rename a tag (env environment) or one of its values (env=prod env=production), after a preview of each change.
 
     Only the registry changes; no device is told. For a while the old name still holds in selectors, and until then it

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Annotated
 
-from commands.bulk import Draft, plan, rollout_of
+from commands.bulk import At, Draft, MaxFailed, plan, rollout_of
 from commands.spec import Call, command
 from fleet import rotation
 from fleet.campaign import LEGAL, CampaignKind
@@ -23,10 +24,10 @@ async def rotate(
     call: Call,
     which: Selector,
     *,
-    over: timedelta | None = None,
-    per_minute: int | None = None,
-    max_failed: str | None = None,
-    at: datetime | None = None,
+    over: Annotated[timedelta | None, "the days it takes in all, such as 30d"] = None,
+    per_minute: Annotated[int | None, "how many are asked, and so reconnect, in a minute"] = None,
+    max_failed: MaxFailed = None,
+    at: At = None,
 ) -> Message:
     """Renew the certificates of many devices over days (30), the earliest end first, so many a day.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,7 +63,9 @@ async def list_all(call: Call) -> Message:
 
 
 @command("bulk show", role=Role.VIEWER, example="bulk show 7QK2ZD")
-async def show(call: Call, campaign: str, *, csv: bool = False) -> Message:
+async def show(
+    call: Call, campaign: str, *, csv: Annotated[bool, "every device with what came of it as a file"] = False
+) -> Message:
     """One campaign: its waves, its rules, what failed. --csv sends every device with what came of it as a file."""
     async with call.db.read() as session:
         row = await campaigns.get(session, campaign)
@@ -195,9 +197,9 @@ async def retry(
     campaign: str,
     which: Selector = _ALL,
     *,
-    cause: str | None = None,
-    model: str | None = None,
-    firmware: str | None = None,
+    cause: Annotated[str | None, "only what failed so: the text in the table, or its beginning"] = None,
+    model: Annotated[str | None, "only this model, as it was planned"] = None,
+    firmware: Annotated[str | None, "only this firmware, as it was planned"] = None,
 ) -> Message:
     """Try the devices again that failed, or those of them that are meant. Nothing else is done again.
 
@@ -230,7 +232,9 @@ async def retry(
 
 
 @command("bulk exclude", role=Role.OPERATOR, example="bulk exclude 7QK2ZD --go-on model:gw9")
-async def exclude(call: Call, campaign: str, which: Selector, *, go_on: bool = False) -> Message:
+async def exclude(
+    call: Call, campaign: str, which: Selector, *, go_on: Annotated[bool, "resume the campaign without them"] = False
+) -> Message:
     """Leave out devices that have not had their turn; --go-on resumes a paused campaign without them."""
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
@@ -271,10 +275,10 @@ async def rehearse(
     call: Call,
     campaign: str,
     *,
-    offline: str | None = None,
-    failing: str | None = None,
-    slowest: timedelta = timedelta(seconds=5),
-    rejecting: str = "",
+    offline: Annotated[str | None, "the part of the devices that are offline; without it those that are now"] = None,
+    failing: Annotated[str | None, "the part of the devices that fail"] = None,
+    slowest: Annotated[timedelta, "how long the slowest device takes to answer"] = timedelta(seconds=5),
+    rejecting: Annotated[str, "a model of which every device says no"] = "",
 ) -> Message:
     """Play a campaign through with simulated devices: how long it would take, and which gate would stop it.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from commands.spec import Call, command
 from fleet.errors import BadInput
 from fleet.message import Message
@@ -22,7 +24,9 @@ async def list_all(call: Call) -> Message:
 
 
 @command("dashboard add", role=Role.OPERATOR, example="dashboard add pumps https://grafana.example.com/d/7 model:pump")
-async def add(call: Call, name: str, url: str, which: Selector, *, note: str = "") -> Message:
+async def add(
+    call: Call, name: str, url: str, which: Selector, *, note: Annotated[str, "what people should know of it"] = ""
+) -> Message:
     """Keep a dashboard, or change one. It is linked wherever one of its devices is shown."""
     if not url.startswith(("https://", "http://")) or len(url) > 2000:
         raise BadInput(

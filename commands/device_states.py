@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,10 +40,10 @@ async def maintain(
     call: Call,
     which: Selector,
     *,
-    for_: timedelta | None = None,
-    at: str | None = None,
-    zone: str | None = None,
-    why: str = "",
+    for_: Annotated[timedelta | None, "how long"] = None,
+    at: Annotated[str | None, "when it begins, on the clocks of its site; without it, at once"] = None,
+    zone: Annotated[str | None, "the time zone that --at is in, such as Europe/Oslo"] = None,
+    why: Annotated[str, "the reason, for the audit"] = "",
 ) -> Message:
     """Plan downtime: alerts are kept back in the window, which begins and ends by itself; data are still collected.
 
@@ -129,7 +129,7 @@ async def _window(session: AsyncSession, device_id: str) -> AnyRow:
 
 
 @command("device activate", role=Role.OPERATOR, aliases=("device resume",), example="device activate dev-1")
-async def activate(call: Call, which: Selector, *, why: str = "") -> Message:
+async def activate(call: Call, which: Selector, *, why: Annotated[str, "the reason, for the audit"] = "") -> Message:
     """End a maintenance early, or a suspension: billing resumes then, and alerts reach people again."""
     async with call.db.begin() as session:
         chosen = await _chosen(call, session, which)
@@ -152,7 +152,15 @@ async def suspend(call: Call, device: str, why: Rest) -> Message:
 
 
 @command("device decommission", role=Role.OPERATOR, example="device decommission dev-1 replaced by dev-99")
-async def decommission(call: Call, device: str, why: Rest, *, without_export: bool = False) -> Message:
+async def decommission(
+    call: Call,
+    device: str,
+    why: Rest,
+    *,
+    without_export: Annotated[
+        bool, "although nobody confirmed the export of its data: for admins, with a reason"
+    ] = False,
+) -> Message:
     """Take a device out of service for ever: billing, certificate and monitoring end, its data go to the archive.
 
     It waits until the export of its data is certain; `--without-export` goes without, and the reason must say why.

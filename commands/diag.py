@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,9 +25,18 @@ _AT_ONCE = timedelta(milliseconds=200)
 
 _MOST_LINES = 10_000
 
+Wait = Annotated[bool, "ask offline devices when they are heard again"]
+Anyway = Annotated[bool, "ask offline devices now"]
+
 
 @command("diag ping", role=Role.VIEWER, example="diag ping dev-1")
-async def ping(call: Call, which: Selector, *, wait: bool = False, anyway: bool = False) -> Message:
+async def ping(
+    call: Call,
+    which: Selector,
+    *,
+    wait: Wait = False,
+    anyway: Anyway = False,
+) -> Message:
     """Ask a device, or all that a selector means, for a sign of life: how long it takes, and how its clock stands.
 
     An offline device is not asked: `--wait` asks it when it is heard again, `--anyway` asks it now.
@@ -37,7 +46,13 @@ async def ping(call: Call, which: Selector, *, wait: bool = False, anyway: bool 
 
 
 @command("diag metrics", role=Role.VIEWER, example="diag metrics dev-1")
-async def metrics(call: Call, which: Selector, *, wait: bool = False, anyway: bool = False) -> Message:
+async def metrics(
+    call: Call,
+    which: Selector,
+    *,
+    wait: Wait = False,
+    anyway: Anyway = False,
+) -> Message:
     """Ask for CPU, memory, disk, uptime and MQTT connections, beside the median of the device's model.
 
     An offline device is not asked: `--wait` asks it when it is heard again, `--anyway` asks it now.
@@ -51,10 +66,10 @@ async def logs(
     call: Call,
     which: Selector,
     *,
-    lines: int | None = None,
-    level: LogLevel | None = None,
-    wait: bool = False,
-    anyway: bool = False,
+    lines: Annotated[int | None, "how many of the newest lines"] = None,
+    level: Annotated[LogLevel | None, "from this severity on"] = None,
+    wait: Wait = False,
+    anyway: Anyway = False,
 ) -> Message:
     """Ask for the last lines of the log. A long one comes as a file into the thread; secrets are masked.
 

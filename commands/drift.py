@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from commands.alert import until_when
 from commands.spec import Call, command
@@ -162,7 +162,9 @@ def _state(row: Any, call: Call) -> str:
 
 
 @command("drift snooze", role=Role.OPERATOR, example='drift snooze dev-1 2h --why "site visit"')
-async def snooze(call: Call, device: str, for_: timedelta, *, why: str = "") -> Message:
+async def snooze(
+    call: Call, device: str, for_: timedelta, *, why: Annotated[str, "the reason, for the audit"] = ""
+) -> Message:
     """Escalate a device's drift not before a while has passed; pushes go on. 0 ends it.
 
     An alert about this device alone that is open already is snoozed with it.

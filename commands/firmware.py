@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from commands.spec import Call, command
 from fleet.firmware import checked
 from fleet.message import Button, Message
@@ -36,7 +38,14 @@ async def show(call: Call, version: str) -> Message:
     example=f"firmware add 2.0.1 https://files.example.com/gw2-2.0.1.bin {'0f' * 32} 1048576 --model gw2",
 )
 async def add(
-    call: Call, version: str, url: str, sha256: str, size: int, *, model: str = "", note: str = ""
+    call: Call,
+    version: str,
+    url: str,
+    sha256: str,
+    size: int,
+    *,
+    model: Annotated[str, "only for this model"] = "",
+    note: Annotated[str, "what people should know of it"] = "",
 ) -> Message:
     """Keep an artefact: where devices fetch it, its SHA-256 and its size in bytes. It never changes afterwards.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from commands.spec import Call, command
 from fleet.errors import BadInput
@@ -78,7 +79,13 @@ def _site_rows(ranked: Ranked) -> list[list[str | int]]:
 
 @command("find", role=Role.VIEWER, aliases=("devices",), example="find site:oslo model:gw2 is:drifted")
 async def find(
-    call: Call, which: Selector, *, after: str = "", before: str = "", csv: bool = False, here: bool = False
+    call: Call,
+    which: Selector,
+    *,
+    after: Annotated[str, "the page behind this device: what *Next* says"] = "",
+    before: Annotated[str, "the page before this device: what *Back* says"] = "",
+    csv: Annotated[bool, "all of them as a file"] = False,
+    here: Annotated[bool, "the file comes into this channel, not by direct message"] = False,
 ) -> Message:
     """Devices that a selector means, a page at a time, or all of them as a file.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from commands.spec import Call, command
 from fleet.errors import Refused
 from fleet.group import checked_name
@@ -43,7 +45,9 @@ async def show(call: Call, name: str) -> Message:
 
 
 @command("group save", role=Role.OPERATOR, example="group save north site:oslo,tromso status:active")
-async def save(call: Call, name: str, which: Selector, *, note: str = "") -> Message:
+async def save(
+    call: Call, name: str, which: Selector, *, note: Annotated[str, "what people should know of it"] = ""
+) -> Message:
     """Keep a selector under a name. Whoever matches it belongs to the group, from moment to moment."""
     async with call.db.begin() as session:
         new = await groups.save(session, checked_name(name), which, note, call.person.id, call.now)

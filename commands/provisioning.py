@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from commands.spec import Call, Rest, command
 from fleet.certificate import CertificateState
 from fleet.errors import BadInput, Refused
@@ -19,7 +21,14 @@ _CLOCK_OFF_S = 300.0
 
 
 @command("device register", role=Role.OPERATOR, example="device register dev-1 --site oslo --model gw2")
-async def register(call: Call, device: str, *, site: str = "", model: str = "", config: str | None = None) -> Message:
+async def register(
+    call: Call,
+    device: str,
+    *,
+    site: Annotated[str, "where it is"] = "",
+    model: Annotated[str, "what it is"] = "",
+    config: Annotated[str | None, "the configuration it shall run from its first connection on"] = None,
+) -> Message:
     """Take a new device into the registry: it is manufactured, and waits to be provisioned.
 
     `--config` is what it shall run from its first connection on. Many devices at once come by `muster import`.

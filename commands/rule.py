@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -56,9 +56,9 @@ async def add(
     kind: RuleKind,
     which: Selector,
     *,
-    above: float | None = None,
-    for_: timedelta | None = None,
-    severity: Severity = Severity.WARNING,
+    above: Annotated[float | None, "the percentage from which on it is too much"] = None,
+    for_: Annotated[timedelta | None, "how long it must last before it is an alert"] = None,
+    severity: Annotated[Severity, "how bad it is"] = Severity.WARNING,
 ) -> Message:
     """Bring more before people. `--above` is a percentage, for cpu, ram and disk; `--for` how long it must last.
 
@@ -90,10 +90,10 @@ async def change(
     call: Call,
     name: str,
     *,
-    above: float | None = None,
-    for_: timedelta | None = None,
-    severity: Severity | None = None,
-    selector: str | None = None,
+    above: Annotated[float | None, "the percentage from which on it is too much"] = None,
+    for_: Annotated[timedelta | None, "how long it must last before it is an alert"] = None,
+    severity: Annotated[Severity | None, "how bad it is"] = None,
+    selector: Annotated[str | None, "the devices it is about"] = None,
 ) -> Message:
     """Change what a rule looks for. What is open by it and does not fit any more is closed within a minute."""
     given = {

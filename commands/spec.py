@@ -14,7 +14,8 @@
     a default               makes it optional              site: str | None = None  [site]
 
 Annotations that can be converted: str, int, float, bool (yes or no), timedelta (`5m`), date, datetime (UTC when no zone
-is given), any StrEnum, Selector, Rest; each also with `| None`. Anything else is a TypeError at import.
+is given), any StrEnum, Selector, Rest; each also with `| None`. Anything else is a TypeError at import. What a flag is
+for stands with it, as a line of help: `Annotated[float, "seconds to wait for the answer"]`.
 The docstring's first line is the summary in `help`; the rest of it is the help of the command itself.
 """
 
@@ -77,7 +78,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`hint` says what to write: `number`, `5m`, `yes|no`, or empty for any text. `convert` raises ValueError."""
+    """`hint` says what to write: `number`, `5m`, `yes|no`, or empty for any text; `about` what it is for.
+
+    `convert` raises ValueError.
+    """
 
     name: str
     kind: Kind
@@ -85,6 +89,7 @@ class Parameter:
     hint: str
     required: bool
     default: Any = None
+    about: str = ""
 
     @property
     def word(self) -> str:
@@ -148,7 +153,7 @@ def command(
 
 def _parameters(words: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
     except NameError as error:
         raise TypeError(f"The command {words} has an annotation that is not importable at run time: {error}.") from None
     first, *others = inspect.signature(function).parameters.values()
@@ -167,13 +172,14 @@ def _read(words: str, parameter: inspect.Parameter, annotation: Any) -> Iterator
     """One parameter; or the flags that several commands share, each of which is optional."""
     if parameter.kind is inspect.Parameter.VAR_KEYWORD and typing.get_origin(annotation) is typing.Unpack:
         [shared] = typing.get_args(annotation)
-        for name, kind in typing.get_type_hints(shared).items():
+        for name, kind in typing.get_type_hints(shared, include_extras=True).items():
             yield _parameter(words, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None), kind)
     else:
         yield _parameter(words, parameter, annotation)
 
 
 def _parameter(words: str, parameter: inspect.Parameter, annotation: Any) -> Parameter:
+    annotation, about = _told(annotation)
     plain = _without_none(annotation)
     known = _converter(plain)
     flag = parameter.kind is inspect.Parameter.KEYWORD_ONLY
@@ -187,9 +193,17 @@ def _parameter(words: str, parameter: inspect.Parameter, annotation: Any) -> Par
     if flag and plain is bool:
         if required or default is None:
             raise TypeError(f"The switch {parameter.name} of the command {words} needs a default of True or False.")
-        return Parameter(parameter.name, Kind.SWITCH, convert, "", required=False, default=default)
+        return Parameter(parameter.name, Kind.SWITCH, convert, "", required=False, default=default, about=about)
     kind = Kind.FLAG if flag else {Rest: Kind.REST, Selector: Kind.SELECTOR}.get(plain, Kind.WORD)
-    return Parameter(parameter.name, kind, convert, hint, required, default)
+    return Parameter(parameter.name, kind, convert, hint, required, default, about)
+
+
+def _told(annotation: Any) -> tuple[Any, str]:
+    """`Annotated[X, "what it is for"]` -> X and the words; anything else as it is, without any."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        plain, about, *_ = typing.get_args(annotation)
+        return plain, str(about)
+    return annotation, ""
 
 
 def _without_none(annotation: Any) -> Any:

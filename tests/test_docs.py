@@ -123,11 +123,16 @@ def in_full(group: Iterable[AnyCommand]) -> Iterator[str]:
 
 
 def described(flag: Parameter) -> str:
-    """What to write behind a flag, and what holds without it."""
+    """What a flag is for, what to write behind it, and what holds without it."""
     if flag.kind is Kind.SWITCH:
-        return "a switch"
+        return flag.about
     default = grammar.shown(flag.default)
-    return (flag.hint.replace("|", ", ") or "text") + (f"; without it `{default}`" if default else "")
+    hint = f" ({flag.hint.replace('|', ', ')})" if flag.hint else ""
+    return f"{flag.about}{hint}{f', otherwise `{default}`' if default else ''}"
+
+
+def test_every_flag_says_what_it_is_for() -> None:
+    assert [f"{each.words} {flag.flag}" for each in commands.ALL for flag in each.flags if not flag.about] == []
 
 
 def test_the_settings_page_says_what_the_code_has() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Annotated
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,7 +22,7 @@ NOBODY = Person("U0NOBODY", Role.NONE)
 
 
 @command("diag ping", role=Role.VIEWER, aliases=("ping",), example="diag ping dev-1 --within 10")
-async def ping(call: Call, device: str, *, within: float = 30.0) -> Message:
+async def ping(call: Call, device: str, *, within: Annotated[float, "seconds to wait"] = 30.0) -> Message:
     """Ask one device to answer.
 
     The device has to be online.
@@ -36,7 +37,12 @@ async def logs(call: Call, device: str) -> Message:
 
 
 @command("fleet wipe", role=Role.ADMIN)
-async def wipe(call: Call, *, how: str = "gently", force: bool = False) -> Message:
+async def wipe(
+    call: Call,
+    *,
+    how: Annotated[str, "how to do it"] = "gently",
+    force: Annotated[bool, "although it is in use"] = False,
+) -> Message:
     """Wipe all of it."""
     if how == "crash":
         raise RuntimeError("the token is xoxb-secret")
@@ -171,15 +177,16 @@ async def test_help_for_a_command_shows_all_of_it(router: Router, now: datetime,
     assert message.template == "help/command"
     assert message.data["usage"] == "/fleet diag ping <device> [--within 30]"
     assert message.data["doc"] == "The device has to be online."
-    assert message.data["flags"] == [{"flag": "--within", "switch": False, "hint": "number", "default": "30"}]
+    within = {"flag": "--within", "switch": False, "hint": "number", "default": "30", "about": "seconds to wait"}
+    assert message.data["flags"] == [within]
     assert message.data["example"] == "diag ping dev-1 --within 10"
     assert message.data["allowed"]
 
 
-async def test_help_calls_only_a_switch_a_switch(router: Router, now: datetime) -> None:
+async def test_help_says_what_each_flag_is_for_and_what_holds_without_it(router: Router, now: datetime) -> None:
     text = str(render(await answer(router, "help fleet wipe", ADMIN, now)).blocks)
-    assert "`--how`  text, otherwise gently" in text
-    assert "`--force`  switch" in text
+    assert "`--how`  how to do it, otherwise gently" in text
+    assert "`--force`  although it is in use" in text
 
 
 async def test_help_for_a_command_out_of_reach_says_which_role_it_needs(router: Router, now: datetime) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, TypedDict, Unpack
 
 import pytest
 from hypothesis import given
@@ -52,6 +52,21 @@ async def logs(
     all_of_them: bool = False,
 ) -> Message:
     """Logs of devices."""
+    return Message(template="problem")
+
+
+class Shared(TypedDict, total=False):
+    """Flags of several commands."""
+
+    wave: Annotated[str | None, "how many at a time"]
+    soak: Annotated[timedelta | None, "how long a wave is watched"]
+
+
+@command("bulk thing", role=Role.OPERATOR)
+async def thing(
+    call: Call, which: Selector, *, force: Annotated[bool, "in spite of it"] = False, **shared: Unpack[Shared]
+) -> Message:
+    """Flags that are described and shared."""
     return Message(template="problem")
 
 
@@ -292,6 +307,18 @@ def test_the_example_of_every_command_can_be_read(each: AnyCommand) -> None:
     assert found.command is each
     if each.example:
         grammar.bind(found)
+
+
+def test_shared_flags_are_flags_like_others_and_each_says_what_it_is_for() -> None:
+    assert [(each.flag, each.about) for each in thing.flags] == [
+        ("--force", "in spite of it"),
+        ("--wave", "how many at a time"),
+        ("--soak", "how long a wave is watched"),
+    ]
+    found = grammar.find([thing], "bulk thing all --soak 5m")
+    assert found is not None
+    _, named = grammar.bind(found)
+    assert named == {"force": False, "wave": None, "soak": timedelta(minutes=5)}
 
 
 def test_a_command_can_be_called_without_grammar() -> None:
