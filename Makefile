@@ -17,7 +17,7 @@ demo: $(READY)  ## embedded broker, simulated fleet, stand-in Slack workspace, a
 	$(BIN)/python -m sandbox
 
 test: $(READY)  ## all tests; the ones that need a Debian package say so when they are skipped
-	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(READY)  ## style, types and the layers of the house
 	$(BIN)/ruff check .
