@@ -12,6 +12,7 @@ from sqlalchemy import (
     Float,
     FromClause,
     Integer,
+    Select,
     Table,
     Text,
     TextClause,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    not_,
     select,
     true,
 )
@@ -72,6 +74,16 @@ def and_not_guessed(*conditions: ColumnElement[bool] | TextClause) -> ColumnElem
     thousands that there are by now. Behind a CASE it assumes that half of the rows pass, and looks up by index.
     """
     return case((and_(*conditions), true()), else_=false())
+
+
+def found(query: Select[Any]) -> ColumnElement[bool]:
+    """There is a row that `query` finds for the row at hand: looked up for each, where EXISTS may become a join."""
+    return and_not_guessed(query.exists())
+
+
+def not_found(query: Select[Any]) -> ColumnElement[bool]:
+    """There is no such row; looked up as in `found`."""
+    return not_(found(query))
 
 
 def moment(value: datetime) -> ColumnElement[datetime]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, UNSUCCESSFUL, CampaignKind, CampaignStatus, Counts, TargetState
@@ -277,7 +277,7 @@ def _known(condition: Any) -> ColumnElement[bool]:
     """
     asked = devices.outerjoin(operation_rows, operation_rows.c.id == _target.operation_id)
     found = select(devices.c.device_id).select_from(asked).where(devices.c.device_id == _target.device_id, condition)
-    return batch.and_not_guessed(found.correlate(campaign_devices).exists())
+    return batch.found(found.correlate(campaign_devices))
 
 
 async def _gone(session: AsyncSession, row: Campaign, which: Any, now: datetime) -> int:
@@ -452,7 +452,7 @@ async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[boo
 
 def _meant(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """A condition on the device of a target, looked up for each target."""
-    return batch.and_not_guessed(exists().where(devices.c.device_id == _target.device_id, which))
+    return batch.found(select(devices.c.device_id).where(devices.c.device_id == _target.device_id, which))
 
 
 # ---- what is shown ---------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from fleet.approval import targets_sha256
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, CampaignKind, TargetState
 from fleet.rollout import Rollout, Waves, share, waves
 from fleet.selector import Selector, parse
+from storage import batch, selection
 from storage import campaigns as rows_of
-from storage import selection
 from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow
 from storage.tables import Campaign, campaign_devices, campaigns, devices, operations
@@ -75,7 +75,7 @@ async def _chosen(session: AsyncSession, row: Campaign, which: Selector, at: Mom
     if leave_out:
         there = campaign_devices.alias("there")
         same = and_(there.c.campaign_id == leave_out, there.c.device_id == devices.c.device_id)
-        condition = and_(condition, ~select(there.c.device_id).where(same).exists())
+        condition = and_(condition, batch.not_found(select(there.c.device_id).where(same)))
     last = meant.where(behind_them) if rollout.last else false()
     canary = meant.where(first) if _canary_is_selector(rollout) else false()
     found = _sorted(row, func.coalesce(last, false()), func.coalesce(canary, false()), at).where(condition)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
 from fleet.lifecycle import UNWATCHED, DeviceStatus
+from storage import batch
 from storage.alert_devices import STANDING
 from storage.db import AnyRow, earliest
 from storage.tables import (
@@ -52,14 +53,14 @@ def _untold(kind: AlertKind, rule_id: str = "") -> ColumnElement[bool]:
         place.rule_id == rule_id,
         STANDING,
     )
-    return and_(devices.c.status.not_in(UNWATCHED), ~told.exists())
+    return and_(devices.c.status.not_in(UNWATCHED), batch.not_found(told))
 
 
 def _no_device(*conditions: ColumnElement[bool] | TextClause) -> ColumnElement[bool]:
     """The device of this place does not meet the conditions any more."""
     is_device = devices.c.device_id == alert_devices.c.device_id
     alive = devices.c.status != DeviceStatus.DECOMMISSIONED
-    return ~select(devices.c.device_id).where(is_device, alive, *conditions).exists()
+    return batch.not_found(select(devices.c.device_id).where(is_device, alive, *conditions))
 
 
 async def misplaced(session: AsyncSession, in_a_row: int, limit: int) -> Sequence[AnyRow]:

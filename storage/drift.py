@@ -102,7 +102,7 @@ def _mended() -> ColumnElement[bool]:
         devices.c.target_config_version == devices.c.reported_config_version,
         devices.c.status == DeviceStatus.DECOMMISSIONED,
     )
-    return select(devices.c.device_id).where(devices.c.device_id == drift_cases.c.device_id, mended).exists()
+    return batch.found(select(devices.c.device_id).where(devices.c.device_id == drift_cases.c.device_id, mended))
 
 
 def _resolved(why: ColumnElement[str], now: datetime) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind
+from storage import batch
 from storage.db import AnyRow, earliest, wake
 from storage.drift import OPEN
 from storage.tables import SNOOZED_CASE, UNTOLD_CASE, alert_devices, devices, drift_cases
@@ -23,6 +24,7 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
     A device in maintenance or suspended is found once, for what is suppressed, and again when that has ended. A case
     that is snoozed waits, and so does that of a device that flaps, which has an alert of its own.
     """
+    told = _stands(AlertKind.DRIFT, alert_devices.c.alert_id.is_(None))
     statement = (
         select(
             drift_cases,
@@ -35,7 +37,7 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
         )
         .join(devices, devices.c.device_id == drift_cases.c.device_id)
         .where(_UNTOLD, drift_cases.c.escalate_at <= now)
-        .where(~_stands(AlertKind.DRIFT, alert_devices.c.alert_id.is_(None)), ~_stands(AlertKind.FLAPPING))
+        .where(batch.not_found(told), batch.not_found(_stands(AlertKind.FLAPPING)))
         .where(or_(drift_cases.c.snoozed_until.is_(None), drift_cases.c.snoozed_until <= now))
         .order_by(drift_cases.c.escalate_at)
         .limit(limit)
@@ -43,11 +45,11 @@ async def escalating(session: AsyncSession, now: datetime, limit: int) -> Sequen
     return (await session.execute(statement)).all()
 
 
-def _stands(kind: AlertKind, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+def _stands(kind: AlertKind, *more: ColumnElement[bool]) -> Select[str]:
     """The device has its place in an alert of that kind."""
     place = alert_devices.c
     here = (place.device_id == drift_cases.c.device_id, place.kind == kind, place.left_at.is_(None))
-    return select(place.id).where(*here, *more).exists()
+    return select(place.id).where(*here, *more)
 
 
 async def escalated(session: AsyncSession, case_ids: Sequence[str], now: datetime) -> set[str]:

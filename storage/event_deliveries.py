@@ -87,16 +87,13 @@ def _unclaimed(now: datetime) -> ColumnElement[bool]:
 def _is_next() -> ColumnElement[bool]:
     """No earlier event of the same subject waits for the same endpoint."""
     earlier = event_deliveries.alias("earlier")
-    return ~(
-        select(earlier.c.seq)
-        .where(
-            text("earlier.state = 'pending'"),
-            earlier.c.endpoint == event_deliveries.c.endpoint,
-            earlier.c.subject == event_deliveries.c.subject,
-            earlier.c.seq < event_deliveries.c.seq,
-        )
-        .exists()
+    waits = select(earlier.c.seq).where(
+        text("earlier.state = 'pending'"),
+        earlier.c.endpoint == event_deliveries.c.endpoint,
+        earlier.c.subject == event_deliveries.c.subject,
+        earlier.c.seq < event_deliveries.c.seq,
     )
+    return batch.not_found(waits)
 
 
 async def settle(session: AsyncSession, endpoint: str, settled: Sequence[Mapping[str, Any]], now: datetime) -> None:
@@ -180,8 +177,8 @@ async def unsettled(session: AsyncSession, limit: int, *, dead_only: bool = Fals
 async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     """Forget up to `limit` events told before then that nobody waits for and that are not dead. Returns how many."""
     left = event_deliveries.c.state != DeliveryState.DELIVERED
-    still = select(event_deliveries.c.seq).where(event_deliveries.c.seq == events.c.seq, left).exists()
-    old = select(events.c.seq).where(events.c.at < before, events.c.routed_at.is_not(None), ~still)
+    still = select(event_deliveries.c.seq).where(event_deliveries.c.seq == events.c.seq, left)
+    old = select(events.c.seq).where(events.c.at < before, events.c.routed_at.is_not(None), batch.not_found(still))
     gone = list(await session.scalars(old.order_by(events.c.at).limit(limit)))
     for table in (event_deliveries, events):
         given = batch.rows(session, {"seq": batch.INTEGER})
