@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fleet.decommission import ExportState
 from fleet.lifecycle import DeviceStatus
 from jobs.campaign_spec import Asked, Turn
-from storage import campaign_devices, decommissions, lifecycle, rules_naming
+from storage import campaign_outcomes, decommissions, lifecycle, rules_naming
 
 
 async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
@@ -33,5 +33,5 @@ async def ask(asked: Asked, turns: Sequence[Turn]) -> Mapping[str, str | None]:
 async def ended(asked: Asked) -> None:
     """Nobody looks after those any more that still wait for their export: they stay, whoever confirms it later."""
     session, row = asked.session, asked.campaign
-    waiting = await campaign_devices.asked_in_vain(session, row)
+    waiting = await campaign_outcomes.asked_in_vain(session, row)
     await decommissions.settle(session, waiting, ExportState.CANCELLED, row.changed_by, asked.now, why=row.title)

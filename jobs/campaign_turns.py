@@ -15,7 +15,7 @@ from fleet.rollout import Rollout, window
 from jobs.campaign_kinds import BY_KIND
 from jobs.campaign_spec import Asked, Turn
 from jobs.spec import Run
-from storage import campaign_devices, campaigns
+from storage import campaign_devices, campaign_turns, campaigns
 from storage.campaign_conditions import BY_KIND as CONDITIONS
 from storage.db import AnyRow
 from storage.tables import Campaign
@@ -73,19 +73,19 @@ async def _sites(run: Run, session: AsyncSession, row: Campaign, rollout: Rollou
         zones = {each.site: each.timezone for each in run.settings.campaigns.site_timezones}
         opens = {
             site: hours.open_at(run.now, ZoneInfo(zones.get(site, run.settings.campaigns.timezone)))
-            for site in await campaign_devices.planned_sites(session, row)
+            for site in await campaign_turns.planned_sites(session, row)
         }
         sites.shut |= {site for site, at in opens.items() if at > run.now}
         sites.again_at = min((at for at in opens.values() if at > run.now), default=None)
     if rollout.max_unavailable:
         sites.each = rollout.max_unavailable
-        under_way = await campaign_devices.under_way_by_site(session, row)
+        under_way = await campaign_turns.under_way_by_site(session, row)
         sites.allowed = {site: rollout.max_unavailable - count for site, count in under_way.items()}
         sites.shut |= {site for site, left in sites.allowed.items() if left <= 0}
     if rollout.stagger:
         sites.each = 1
         sites.allowed = {site: min(left, 1) for site, left in sites.allowed.items()}
-        for site, lane in (await campaign_devices.lanes(session, row.kind, run.now - rollout.stagger)).items():
+        for site, lane in (await campaign_turns.lanes(session, row.kind, run.now - rollout.stagger)).items():
             if lane.waits:
                 sites.shut.add(site)  # until that one has left nobody knows when the next may
             else:
@@ -103,7 +103,7 @@ async def _choose(
     seen: set[str] = set()
     since = run.now - run.settings.drift.online_within
     while len(going) < most:
-        page = await campaign_devices.next_ones(session, row, sites.shut, _BATCH)
+        page = await campaign_turns.next_ones(session, row, sites.shut, _BATCH)
         fresh = [each for each in page if each.device_id not in seen]
         for each in fresh:
             if len(going) >= most:

@@ -36,7 +36,15 @@ from jobs import campaign_turns
 from jobs.campaign_kinds import AT_END
 from jobs.campaign_spec import Asked
 from jobs.spec import Run, job
-from storage import audit, campaign_devices, campaign_news, campaign_plan, campaigns, fences
+from storage import (
+    audit,
+    campaign_devices,
+    campaign_news,
+    campaign_outcomes,
+    campaign_plan,
+    campaigns,
+    fences,
+)
 from storage.db import CLOCK
 from storage.tables import Approval, Campaign, Fence
 
@@ -84,18 +92,18 @@ async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | No
         look = await _do(run, session, row, step)
     at_once = held or not isinstance(step, Dispatch | Wait)
     told = await campaign_news.tell(session, row, run.now, run.settings, changed=held or bool(moved), at_once=at_once)
-    due = await campaign_devices.next_due(session, row) if row.status in _AT_WORK and not fence else None
+    due = await campaign_outcomes.next_due(session, row) if row.status in _AT_WORK and not fence else None
     tail = row.tail_at if counts.parked and row.status in _SENDING else None
     return min((each for each in (look, told, due, tail) if each), default=None)
 
 
 async def _outcomes(run: Run, session: AsyncSession, row: Campaign, stopped: bool) -> int:
     """What came of its devices since the last look. While everything is stopped, nobody's time runs out."""
-    moved = await campaign_devices.follow(session, row, run.now, campaigns.rollout_of(row).verify_within)
+    moved = await campaign_outcomes.follow(session, row, run.now, campaigns.rollout_of(row).verify_within)
     if not stopped:
         moved += await _overdue(run, session, row)
     if row.status in _SENDING and (row.tail_at or run.now) <= run.now:
-        moved += await campaign_devices.look_at_parked(session, row, run.now)
+        moved += await campaign_outcomes.look_at_parked(session, row, run.now)
         await campaigns.change(session, row, tail_at=run.now + run.settings.campaigns.look_every)
     return moved
 
@@ -160,7 +168,7 @@ async def _asked_for(run: Run, session: AsyncSession, row: Campaign) -> datetime
 async def _overdue(run: Run, session: AsyncSession, row: Campaign) -> int:
     """Devices whose time to answer, or to prove it, is over."""
     rollout, settled, again, later = campaigns.rollout_of(row), [], [], []
-    found = await campaign_devices.overdue(session, row, run.now, _BATCH)
+    found = await campaign_outcomes.overdue(session, row, run.now, _BATCH)
     for each in found:
         if each.unsent:
             later.append(each.device_id)
@@ -176,7 +184,7 @@ async def _overdue(run: Run, session: AsyncSession, row: Campaign) -> int:
     await campaign_devices.settle(session, row, settled, run.now)
     await campaign_devices.plan_again(session, row, again, run.now)
     if later:
-        await campaign_devices.put_off(session, row, later, run.now + rollout.answer_within)
+        await campaign_outcomes.put_off(session, row, later, run.now + rollout.answer_within)
     return len(settled) + len(again)
 
 

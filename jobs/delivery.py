@@ -11,7 +11,7 @@ from fleet.operation import OperationState
 from jobs.dispatch import BY_KIND
 from jobs.spec import Dispatch, Run, job
 from link.publish import Outgoing
-from storage import campaign_devices, fences, operations
+from storage import campaign_turns, fences, operations
 from storage.db import CLOCK, AnyRow
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ async def send(run: Run) -> datetime | None:
             await dispatch.expired(run, session, over)
         connected = run.publish.connected
         claimed = await operations.claim(session, run.now, run.replica, until, _BATCH) if connected else ()
-        unwanted = await campaign_devices.unwanted(session, claimed)
+        unwanted = await campaign_turns.unwanted(session, claimed)
         for dispatch, rows in _by_kind([row for row in claimed if row.id not in unwanted]):
             messages |= await dispatch.messages(run, session, rows)
         if left_out := [row.id for row in claimed if row.id not in messages]:

@@ -15,7 +15,7 @@ from jobs.spec import Dispatch, Heard, Intake, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import FirmwareDesired, FirmwareState
-from storage import audit, campaign_devices, campaign_downgrade, campaign_news, firmware, ids, operations
+from storage import audit, campaign_downgrade, campaign_news, campaign_outcomes, firmware, ids, operations
 from storage.db import AnyRow
 from storage.tables import Firmware
 
@@ -59,7 +59,7 @@ async def ended(asked: Asked) -> None:
     After an abort, and if that was asked for, those that have it are brought back to what they ran before.
     """
     session, row, now = asked.session, asked.campaign, asked.now
-    told = await campaign_devices.asked_in_vain(session, row)
+    told = await campaign_outcomes.asked_in_vain(session, row)
     cleared = [
         {
             "id": ids.new("op", now),
@@ -94,8 +94,8 @@ async def state(intake: Intake, heard: Sequence[Heard]) -> None:
     ]
     refusals = [{**each, "error": words(each["step"], each["error"])} for each in answers if each["step"] in REFUSED]
     await operations.answer(session, [each for each in refusals if not each["done"]], OperationState.REJECTED, now)
-    await campaign_devices.taken_back(session, [each for each in refusals if each["done"]], now)
-    await campaign_devices.accepted(session, [each for each in answers if each["step"] not in REFUSED], now)
+    await campaign_outcomes.taken_back(session, [each for each in refusals if each["done"]], now)
+    await campaign_outcomes.accepted(session, [each for each in answers if each["step"] not in REFUSED], now)
 
 
 def _row(device_id: str, said: FirmwareState) -> dict[str, Any]:

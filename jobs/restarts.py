@@ -12,7 +12,7 @@ from jobs.spec import Dispatch, Heard, Intake, Run
 from link.publish import Outgoing
 from link.topics import Order
 from link.wire import CommandAck, CommandStatus, Restart
-from storage import campaign_devices, ids, operations
+from storage import campaign_outcomes, ids, operations
 from storage.db import AnyRow, wake
 
 
@@ -74,4 +74,4 @@ async def answered(intake: Intake, said: Sequence[Heard]) -> None:
     session, now = intake.session, intake.now
     await operations.answer(session, answers[CommandStatus.DONE], OperationState.DONE, now)
     await operations.answer(session, answers[CommandStatus.REJECTED], OperationState.REJECTED, now)
-    await campaign_devices.accepted(session, answers[CommandStatus.ACCEPTED], now)
+    await campaign_outcomes.accepted(session, answers[CommandStatus.ACCEPTED], now)

@@ -9,7 +9,7 @@ from sqlalchemy import true, update
 
 from fleet.campaign import TargetState
 from fleet.operation import OperationKind, OperationState
-from storage import campaign_devices, campaigns, operations
+from storage import campaign_devices, campaign_outcomes, campaigns, operations
 from storage.db import Database
 from storage.tables import campaign_devices as targets
 from storage.tables import campaigns as campaign_rows
@@ -64,7 +64,7 @@ async def test_what_came_of_a_wave_is_read_once_for_each_device(db: Database, no
     async with db.begin() as session:
         row = await campaigns.get(session, campaign_id)
         before = await rows_read(session)
-        assert await campaign_devices.follow(session, row, now, timedelta(minutes=5)) == DEVICES
+        assert await campaign_outcomes.follow(session, row, now, timedelta(minutes=5)) == DEVICES
         assert await rows_read(session) - before < DEVICES * PER_DEVICE
         assert await campaigns.tally(session, campaign_id) == {TargetState.SUCCEEDED: 300, TargetState.REJECTED: 100}
         before = await rows_read(session)
@@ -80,6 +80,6 @@ async def test_parked_devices_that_were_heard_are_read_once_each(db: Database, n
     async with db.begin() as session:
         row = await campaigns.get(session, campaign_id)
         before = await rows_read(session)
-        assert await campaign_devices.look_at_parked(session, row, now) == DEVICES
+        assert await campaign_outcomes.look_at_parked(session, row, now) == DEVICES
         assert await campaign_devices.exclude(session, row, true(), "left out", now) == DEVICES
         assert await rows_read(session) - before < DEVICES * PER_DEVICE
