@@ -12,6 +12,7 @@ from fleet.campaign import BEGUN
 from fleet.lifecycle import DeviceStatus
 from storage.approvals import undecided
 from storage.event_deliveries import DEAD, PENDING
+from storage.fences import STANDING
 from storage.outbox import DUE
 from storage.tables import (
     OPEN_DECOMMISSION,
@@ -63,7 +64,7 @@ async def count(session: AsyncSession, now: datetime, ending_before: datetime) -
         select(number).select_from(event_deliveries).where(DEAD),
         select(number).select_from(approvals).where(*undecided(now)),
         select(number).select_from(campaigns).where(*begun),
-        select(func.min(fences.c.put_at)).where(text("fences.lifted_at IS NULL")),
+        select(func.min(fences.c.put_at)).where(STANDING),
         select(number).select_from(decommissions).where(text(OPEN_DECOMMISSION)),
         select(number).select_from(devices).where(*ending),
     )

@@ -17,7 +17,7 @@ from storage.db import wake
 from storage.schedule import SWEEP
 from storage.tables import Fence, fences, operations
 
-_STANDING = text("fences.lifted_at IS NULL")  # as the partial indexes have them
+STANDING = text("fences.lifted_at IS NULL")  # as the partial indexes have them
 _SENT = text("operations.state = 'sent'")
 _QUEUED = text("operations.state = 'queued'")
 
@@ -27,11 +27,11 @@ RETAINED = (OperationKind.CONFIG, OperationKind.FIRMWARE)
 
 def none() -> ColumnElement[bool]:
     """The condition that nothing is stopped, for the statement that claims what is sent."""
-    return ~select(fences.c.id).where(_STANDING).exists()
+    return ~select(fences.c.id).where(STANDING).exists()
 
 
 async def standing(session: AsyncSession) -> Fence | None:
-    return (await session.scalars(select(Fence).where(_STANDING).limit(1))).first()
+    return (await session.scalars(select(Fence).where(STANDING).limit(1))).first()
 
 
 async def refuse(session: AsyncSession, what: str) -> None:
@@ -80,7 +80,7 @@ async def lift(session: AsyncSession, by: str, now: datetime) -> Fence:
     """Let it go on. Raises Refused if nothing is stopped."""
     if (fence := await standing(session)) is None:
         raise Refused("Nothing is stopped, so there is nothing to let go on.")
-    statement = update(fences).where(fences.c.id == fence.id, _STANDING).values(lifted_by=by, lifted_at=now)
+    statement = update(fences).where(fences.c.id == fence.id, STANDING).values(lifted_by=by, lifted_at=now)
     await session.execute(statement)
     await session.refresh(fence)
     wake(session, "operations", "campaigns", SWEEP)
