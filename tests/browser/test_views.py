@@ -75,7 +75,8 @@ async def submitted(ws: Workspace) -> AsyncIterator[list[Any]]:
 
     @app.event("app_home_opened")
     async def opened(event: Any, client: Any) -> None:
-        await client.views_publish(user_id=event["user"], view=HOME)
+        if event["tab"] == "home":  # not twice: a click on a button that is drawn anew just then is lost
+            await client.views_publish(user_id=event["user"], view=HOME)
 
     @app.action("more")
     async def more(ack: Any, body: Any, client: Any) -> None:
