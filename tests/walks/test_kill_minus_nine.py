@@ -35,10 +35,14 @@ FALLBACK = 10.0  # seconds after which the bot is killed anyway, when the moment
 AT_LAST = 40.0  # seconds for everything to be settled after the last start
 
 
-@pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningBroker]:
-    with embedded_broker() if request.param == "embedded" else mosquitto_broker(tmp_path) as running:
-        yield running
+@pytest.fixture(params=["postgresql-embedded", pytest.param("sqlite-mosquitto", marks=pytest.mark.mosquitto)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, RunningBroker]]:
+    """The registry's URL and a broker: each of the two databases and of the two brokers, which know nothing of each
+    other."""
+    database, _, name = request.param.partition("-")
+    url = request.getfixturevalue({"sqlite": "sqlite_url", "postgresql": "postgres_registry"}[database])
+    with embedded_broker() if name == "embedded" else mosquitto_broker(tmp_path) as running:
+        yield str(url), running
 
 
 class Fleet:
@@ -208,8 +212,9 @@ def moments(random: Random) -> list[Moment]:
 
 
 async def test_a_bot_that_is_killed_again_and_again_loses_nothing_and_says_nothing_twice(
-    registry_url: str, broker: RunningBroker, tmp_path: Path, request: pytest.FixtureRequest
+    place: tuple[str, RunningBroker], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    registry_url, broker = place
     random = Random(request.node.callspec.id)
     db = Database(DatabaseSettings.model_validate({"url": registry_url}))
     async with contextlib.AsyncExitStack() as stack:
