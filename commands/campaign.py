@@ -228,7 +228,8 @@ async def retry(
             tail = call.now + campaigns.rollout_of(row).tail
             anew = {"ended_at": None, "reported_at": None, "tail_until": tail, "wave_at": call.now, "why": ""}
             await campaigns.move(session, row, CampaignStatus.RUNNING, call.person.id, call.now, **anew, **fewer)
-        return await _changed(session, call, row, "retried", again, told)
+        said = await _changed(session, call, row, "retried", again, told)
+        return said.knowing(await fences.told(session, call.now))
 
 
 @command("bulk exclude", role=Role.OPERATOR, example="bulk exclude 7QK2ZD --go-on model:gw9")

@@ -1161,6 +1161,9 @@ BULK = {
         for what in ("resumed", "aborted", "discarded")
     },
     "bulk/changed.retried": _said("bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9"}),
+    "bulk/changed.retried-while-stopped": _said(
+        "bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9", **STOPPED}
+    ),
     "bulk/changed.excluded": _said(
         "bulk/changed", **_CHANGED | {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running"}
     ),

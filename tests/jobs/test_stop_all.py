@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from commands import bulk_stop_all, campaign
-from fleet.campaign import CampaignStatus
+from fleet.campaign import OVER, CampaignStatus
 from fleet.errors import Refused
 from fleet.message import Message
 from fleet.settings import Settings
@@ -23,7 +23,7 @@ from tests import build
 from tests.build import NEW, OLD
 from tests.conftest import settings_for
 from tests.house import FakePublish
-from tests.jobs.test_campaigns import Campaigns, a_fleet, begun, call, row_of, states
+from tests.jobs.test_campaigns import Campaigns, a_fleet, ack, begun, call, row_of, states, under_way
 from tests.typed import types
 
 COUNTED = ("retained", "commands", "leaving", "held_back")
@@ -190,6 +190,21 @@ async def test_its_message_counts_what_is_out_there_until_it_goes_on(house: Camp
     await house.settle()
     assert stop_message(house).template == "bulk/stop_all_over"
     assert stop_message(house).buttons == ()
+
+
+async def test_what_is_retried_meanwhile_says_that_it_waits_and_is_paused(house: Campaigns) -> None:
+    await a_fleet(house, 4)
+    campaign_id = await begun(house, canary="none", wave="100%", max_failed="100%")
+    await ack(house, await under_way(house, campaign_id), "rejected", error="no room")
+    await house.settle()
+    assert (await row_of(house, campaign_id)).status in OVER
+    await bulk_stop_all.stop_all(call(house))
+    said = await campaign.retry(call(house), campaign_id)
+    assert (said.data["count"], said.data["stopped_by"]) == (4, "U0OLGA")
+    sent = len(house.publish.sent)
+    await house.settle()
+    assert len(house.publish.sent) == sent
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
 
 
 def test_only_approvers_stop_everything_and_let_it_go_on() -> None:
