@@ -14,7 +14,7 @@ from fleet.message import Button, Message, Style
 from fleet.roles import Role
 from fleet.rollout import Rollout, part, predicted, rules, share, window
 from fleet.selector import Selector, parse
-from storage import audit, campaign_plan, campaigns, configs, groups, ids
+from storage import audit, campaign_plan, campaigns, configs, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
 from storage.tables import Campaign
 
@@ -181,7 +181,8 @@ async def plan(call: Call, draft: Draft) -> Message:
         await campaign_plan.freeze(session, made, draft.which, at, draft.parent)
         shown = await campaign_plan.preview(session, made, at)
         if made.targets == 0:
-            raise Refused(_nothing(draft.which, shown))
+            _, meant = await devices.ids(session, draft.which, at.now, at.online_within, 1)
+            raise Refused(_nothing(draft, shown, meant))
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
     return preview(made, shown, call, draft.notes)
@@ -197,11 +198,16 @@ def _typed(draft: Draft, call: Call) -> Iterator[Selector]:
             yield parse(text)
 
 
-def _nothing(which: Selector, shown: Preview) -> str:
-    if not shown.skipped:
+def _nothing(draft: Draft, shown: Preview, meant: int) -> str:
+    """Why there is nothing to do. `meant`: how many devices match, those of a campaign that is topped up among them."""
+    which = draft.which
+    if not meant:
         return f"No device matches {which}. Nothing was planned; look with /fleet find {which}."
+    if not shown.skipped:
+        return f"All devices that match {which} are in campaign {draft.parent[-6:]} already. Nothing was planned."
+    others = f" and are not in campaign {draft.parent[-6:]}" if draft.parent else ""
     reasons = "; ".join(f"{count:,} × {why}" for why, count in shown.skipped)
-    return f"None of the devices that match {which} can take part: {reasons}. Nothing was planned."
+    return f"None of the devices that match {which}{others} can take part: {reasons}. Nothing was planned."
 
 
 def preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()) -> Message:

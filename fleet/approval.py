@@ -113,7 +113,10 @@ def targets_sha256(device_ids: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for, as far as a decision about it needs to know. `ended_by` and `reason` tell how it ended."""
+    """What was asked for, as far as a decision about it needs to know. `ended_by` and `reason` tell how it ended.
+
+    `campaign`: its id, if it is about one.
+    """
 
     state: ApprovalState
     requested_by: str
@@ -124,6 +127,7 @@ class Request:
     type_count: bool
     ended_by: str = ""
     reason: str = ""
+    campaign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +160,10 @@ def decide(
     """Whether somebody's decision counts; `decided` are those that do already, by person."""
     if why := _not_theirs(request, decided, person):
         return Denied(why)
-    if why := over(request, now):
+    against = decision.verdict is Verdict.REJECT
+    if why := over(request, now, against=against):
         return Denied(why)
-    if decision.verdict is Verdict.REJECT:
+    if against:
         if not decision.reason.strip():
             return Denied("A rejection needs a reason, so that the requester can do better.", "reason")
         return Recorded(ApprovalState.REJECTED)
@@ -183,8 +188,8 @@ def _not_theirs(request: Request, decided: Mapping[str, Verdict], person: Person
 _TOO_LATE = "It has expired: nobody decided in time. Nothing was done; ask for it anew."
 
 
-def over(request: Request, now: datetime) -> str:
-    """Why nothing can be decided any more, as a sentence; empty while it can."""
+def over(request: Request, now: datetime, *, against: bool = False) -> str:
+    """Why nothing can be decided any more, as a sentence; empty while it can. `against`: somebody wants it not done."""
     who = f"<@{request.ended_by}>" if request.ended_by[:1] in ("U", "W") else "Muster"
     match request.state:
         case ApprovalState.PENDING:
@@ -195,6 +200,9 @@ def over(request: Request, now: datetime) -> str:
             return f"{who}, who asked for it, has taken it back."
         case ApprovalState.EXPIRED:
             return _TOO_LATE
+        case ApprovalState.APPROVED | ApprovalState.STARTED if against:
+            stop = f"; stop it with /fleet bulk abort {request.campaign[-6:]}" if request.campaign else ""
+            return f"Too late: it was approved and has begun{stop}."
         case _:
             return "It has been approved already, so your decision was not needed."
 
@@ -203,7 +211,7 @@ def cancel(request: Request, person: Person, now: datetime) -> Recorded | Denied
     """Taking a request back: whoever asked, while nobody has ended it."""
     if person.id != request.requested_by:
         return Denied(f"Only <@{request.requested_by}>, who asked for this, can take it back. You can reject it.")
-    if why := over(request, now):
+    if why := over(request, now, against=True):
         return Denied(why)
     return Recorded(ApprovalState.CANCELLED)
 

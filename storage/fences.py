@@ -65,7 +65,7 @@ async def put(session: AsyncSession, by: str, why: str, now: datetime) -> Fence:
 
 def why(fence: Fence) -> str:
     """For a campaign that it pauses."""
-    return f"Everything was stopped. {fence.why}".strip()
+    return f"Everything was stopped ({fence.why})." if fence.why else "Everything was stopped."
 
 
 def _already(fence: Fence) -> Refused:

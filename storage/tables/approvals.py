@@ -78,6 +78,7 @@ class Approval(SQLModel, table=True):
             type_count=self.type_count,
             ended_by=self.ended_by,
             reason=self.reason,
+            campaign=str(self.params.get("campaign") or ""),
         )
 
 

@@ -1122,6 +1122,12 @@ BULK = {
     ),
     "bulk/campaign": _said("bulk/campaign", Button(text="Pause", run="bulk pause ca-01"), **_CAMPAIGN),
     "bulk/campaign.paused": _said("bulk/campaign", **_CAMPAIGN | _GATED | _CANARY),
+    "bulk/campaign.paused-without-a-reason": _said(
+        "bulk/campaign", **_CAMPAIGN | _GATED | {"why": "", "changed_by": "U0OLGA"}
+    ),
+    "bulk/campaign.paused-by-a-stop": _said(
+        "bulk/campaign", **_CAMPAIGN | _GATED | {"why": "Everything was stopped.", "changed_by": "U0KIM"}
+    ),
     "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),
     "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
     "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),

@@ -100,6 +100,17 @@ async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campai
     assert (await row_of(house, named(plan))).parent_id == first
 
 
+async def test_a_top_up_without_anybody_new_says_whether_devices_match_at_all(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    first = await begun(house, "site:bergen")
+    with pytest.raises(Refused, match=f"All devices that match site:bergen are in campaign {first[-6:]} already"):
+        await campaign.top_up(call(house), first)
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(site="oslo"))
+    with pytest.raises(Refused, match="No device matches site:bergen"):
+        await campaign.top_up(call(house), first)
+
+
 async def test_whoever_approves_sees_the_rules_of_the_campaign_and_which_it_is(house: Campaigns) -> None:
     await a_fleet(house, 3)
     plan = await bulk.config(call(house), NEW, parse("all"))

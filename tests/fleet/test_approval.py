@@ -142,6 +142,7 @@ def test_what_counts(
 
 
 ENDED = {"ended_by": "U0CAT", "reason": "too risky"}
+BEGUN = replace(ASKED, state=ApprovalState.STARTED, campaign="ca-01KM3Z6T0000000000000KXN7PC")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,10 @@ ENDED = {"ended_by": "U0CAT", "reason": "too risky"}
         (replace(ASKED, state=ApprovalState.EXPIRED), {}, YES, ANN, "It has expired", None),
         (replace(ASKED, state=ApprovalState.REJECTED, **ENDED), {}, YES, ANN, "<@U0CAT> has rejected it", None),
         (replace(ASKED, state=ApprovalState.CANCELLED, **ENDED), {}, NO, ANN, "<@U0CAT>, who asked for it", None),
-        (replace(ASKED, state=ApprovalState.APPROVED), {}, NO, ANN, "approved already", None),
+        (replace(ASKED, state=ApprovalState.APPROVED), {}, YES, ANN, "approved already", None),
+        (replace(ASKED, state=ApprovalState.APPROVED), {}, NO, ANN, "Too late: it was approved and has begun.", None),
+        (BEGUN, {}, NO, ANN, "it was approved and has begun; stop it with /fleet bulk abort KXN7PC.", None),
+        (replace(ASKED, state=ApprovalState.FAILED), {}, NO, ANN, "approved already", None),
         (replace(ASKED, state=ApprovalState.STARTED), BY_ANN, YES, ANN, "You have approved this already", None),
     ],
 )
@@ -175,7 +179,7 @@ def test_what_does_not_count_and_why(
 def test_only_the_requester_takes_it_back_and_only_while_it_waits() -> None:
     assert cancel(ASKED, ASKER, NOW) == Recorded(ApprovalState.CANCELLED)
     assert "Only <@U0ASKER>" in why(cancel(ASKED, ANN, NOW))
-    assert "approved already" in why(cancel(replace(ASKED, state=ApprovalState.STARTED), ASKER, NOW))
+    assert "stop it with /fleet bulk abort KXN7PC" in why(cancel(BEGUN, ASKER, NOW))
 
 
 def test_the_glass_is_broken_by_an_admin_with_a_reason_and_not_after_a_rejection() -> None:

@@ -162,7 +162,7 @@ async def test_a_campaign_that_began_in_the_very_moment_of_the_stop_waits_for_a_
         await session.execute(rows.update().values(status=CampaignStatus.SCHEDULED, due_at=house.now, wave=0))
     await house.settle()
     row = await row_of(house, campaign_id)
-    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped. bricks gateways")
+    assert (row.status, row.why) == (CampaignStatus.PAUSED, "Everything was stopped (bricks gateways).")
     await bulk_stop_all.go_on(call(house))
     await house.settle()
     assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED

@@ -113,7 +113,7 @@ async def test_approve_and_reject_at_once_end_it_once(sqlite_url: str) -> None:
         modal = await house.ws.wait_for_modal(APPROVER1, lambda view: view.submit is None)
         await house.settle()
         if (await row(house)).state is ApprovalState.STARTED:
-            assert modal.says("It has been approved already, so your decision was not needed.")
+            assert modal.says("Too late: it was approved and has begun.")
         else:
             assert modal.says("You rejected")
             assert "has rejected it already: not today" in approved.words
