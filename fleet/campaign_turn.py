@@ -75,7 +75,7 @@ def turn(kind: CampaignKind, device: Candidate, online: bool, rollout: Rollout) 
     if device.unfit:
         return Settle(TargetState.SKIPPED, device.unfit)
     if device.elsewhere:
-        return Settle(TargetState.SKIPPED, f"in campaign {device.elsewhere}")
+        return Settle(TargetState.SKIPPED, f"in another campaign ({device.elsewhere[-6:]})")
     if device.tries > rollout.retries + _UNSENT_MOST:
         return Settle(TargetState.FAILED, "It could not be asked: every time it was called off.")
     return Go() if online else Settle(TargetState.PARKED, "offline")

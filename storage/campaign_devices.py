@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import UNSETTLED, UNSUCCESSFUL, Counts, TargetState
+from fleet.campaign import UNSETTLED, UNSUCCESSFUL, CampaignStatus, Counts, TargetState
 from fleet.operation import OperationState
 from storage import batch, operations
 from storage.db import AnyRow
@@ -159,12 +159,16 @@ async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]
 
 
 async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[bool], why: str, now: datetime) -> int:
-    """Those that have not begun, or wait offline, are left out. Returns how many."""
+    """Those that have not begun, or wait offline, are left out. Returns how many.
+
+    Before anybody was asked to approve it, that is part of the plan: they are of no wave, as all that it leaves out.
+    """
+    wave = 0 if row.status is CampaignStatus.PLANNED else _target.wave
     statement = (
         update(campaign_devices)
         .where(_target.campaign_id == row.id, _target.state.in_((TargetState.PLANNED, TargetState.PARKED)))
         .where(_meant(which))
-        .values(state=TargetState.SKIPPED, why=why, settled_at=now)
+        .values(state=TargetState.SKIPPED, why=why, wave=wave, settled_at=now)
     )
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 

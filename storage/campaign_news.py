@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,13 @@ from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
 from fleet.message import Message
 from fleet.rollout import Rollout
 from fleet.settings import Settings
-from storage import campaign_devices, campaign_failures, campaigns, outbox
+from storage import campaign_devices, campaign_failures, campaign_skips, campaigns, outbox
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
 
 _GROUPS = 5
+_REASONS = 3  # why approved devices were skipped
 _LATELY = timedelta(minutes=5)
 _SILENT = (CampaignStatus.PLANNED, CampaignStatus.WAITING)
 
@@ -71,8 +73,9 @@ async def failures(session: AsyncSession, campaign_id: str, limit: int) -> list[
 async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:
     """The campaign as templates know it."""
     rollout, tally = campaigns.rollout_of(row), await campaigns.tally(session, row.id)
-    done = shown.settled(tally) - tally.get(TargetState.SKIPPED, 0)
-    left_out = tally.get(TargetState.SKIPPED, 0)
+    left_out = await campaign_skips.left_out(session, row.id) if tally.get(TargetState.SKIPPED) else 0
+    skipped = tally.get(TargetState.SKIPPED, 0) - left_out
+    done = shown.settled(tally) - left_out - skipped
     of = max(sum(tally.values()) - left_out, 0)
     rate = await _rate(session, row, now)
     return {
@@ -94,7 +97,9 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "settled": done,
         "bar": shown.bar(done, of),
         "percent": 100 * done // of if of else 100,
-        "states": [f"{tally[state]:,} {_said(state)}" for state in TargetState if tally.get(state)],
+        "states": _states(tally, left_out),
+        "skipped": skipped,
+        "reasons": await _reasons(session, row.id) if skipped else [],
         "succeeded": tally.get(TargetState.SUCCEEDED, 0),
         "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
         "parked": tally.get(TargetState.PARKED, 0),
@@ -102,6 +107,17 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "eta": _eta(row, rollout, tally, rate, now),
         "gate": await _gate(session, row, rollout),
     }
+
+
+async def _reasons(session: AsyncSession, campaign_id: str) -> list[list[Any]]:
+    return [[each.devices, each.why] for each in await campaign_skips.groups(session, campaign_id, _REASONS)]
+
+
+def _states(tally: Mapping[TargetState, int], left_out: int) -> list[str]:
+    """How many are in which state; those that the plan left out were never approved, and stand apart."""
+    counts = {**tally, TargetState.SKIPPED: tally.get(TargetState.SKIPPED, 0) - left_out}
+    said = [f"{counts[state]:,} {_said(state)}" for state in TargetState if counts.get(state)]
+    return [*said, f"{left_out:,} left out by the plan"] if left_out else said
 
 
 def _said(state: TargetState) -> str:

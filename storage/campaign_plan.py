@@ -20,9 +20,6 @@ from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow
 from storage.tables import Campaign, campaign_devices, campaigns, devices, operations
 
-ELSEWHERE, ILLEGAL = "in campaign ", "its state is "
-"""How the reasons begin for which a device is left out."""
-
 _CAMPAIGNS, _MEASURED = 3, 500
 """In how many campaigns, and of how many devices at most, it is looked up how long one takes."""
 
@@ -121,8 +118,11 @@ def _sorted(row: Campaign, last: ColumnElement[bool], canary: ColumnElement[bool
         .scalar_subquery()
     )
     why = case(
-        (devices.c.status.not_in(LEGAL[row.kind]), literal(ILLEGAL) + cast(devices.c.status, String)),
-        (elsewhere.is_not(None), literal(ELSEWHERE) + elsewhere),
+        (devices.c.status.not_in(LEGAL[row.kind]), literal("its state is ") + cast(devices.c.status, String)),
+        (
+            elsewhere.is_not(None),
+            literal("in another campaign (") + func.substr(elsewhere, func.length(elsewhere) - 5) + literal(")"),
+        ),
         (conditions.already(row.params), HAS_IT),
         *conditions.unfit(row.params),
         else_="",

@@ -1020,7 +1020,7 @@ _PREVIEW = {
     "models": [["gw2", 1200]],
     "firmwares": [["1.4.0", 1200]],
     "statuses": [["active", 1200]],
-    "skipped": [[12, "has it already"], [3, "in campaign ca-01KM3Z6T0000000000000ABCDEX"]],
+    "skipped": [[12, "has it already"], [3, "in another campaign (ABCDEX)"]],
     "waves": [[1, 5], [2, 239]],
     "sample": [["dev-1", "oslo", "gw2", HOSTILE]],
     "takes_s": 3600.0,
@@ -1054,6 +1054,8 @@ _CAMPAIGN = {
     "bar": "██████░░░░░░░░░░░░░░",
     "percent": 33,
     "states": ["397 succeeded", "3 rejected", "600 planned", "200 offline"],
+    "skipped": 0,
+    "reasons": [],
     "succeeded": 397,
     "failed": 3,
     "parked": 200,
@@ -1065,6 +1067,19 @@ _CAMPAIGN = {
 _GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
 _CANARY = {"wave": 1, "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True}, "eta": None, "rate": 0.0}
 _OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
+_SKIPPING = {
+    "settled": 8,
+    "targets": 18,
+    "percent": 44,
+    "bar": "████████░░░░░░░░░░░░",
+    "states": ["8 succeeded", "10 skipped", "33 left out by the plan"],
+    "succeeded": 8,
+    "failed": 0,
+    "gate": None,
+    "failures": [],
+    "skipped": 10,
+    "reasons": [[7, "in another campaign (ABCDEX)"], [1, HOSTILE]],
+}
 _PLAYED = {
     "took_s": 5400.0,
     "every": 1,
@@ -1133,6 +1148,7 @@ BULK = {
     "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),
     "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
+    "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
     "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),
     "bulk/rehearsed": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED),
@@ -1145,9 +1161,11 @@ BULK = {
     "bulk/rehearsed.decommission": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED | {"kind": "decommission"}),
     "bulk/report": _said("bulk/report", **_CAMPAIGN | _OVER),
     "bulk/report.decommission": _said("bulk/report", **_CAMPAIGN | _OVER | {"kind": "decommission"}),
+    "bulk/report.some-skipped": _said("bulk/report", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/report.aborted": _said("bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
     "bulk/ended": _said("bulk/ended", **_CAMPAIGN | _OVER, channel="C0FLEETOPS"),
     "bulk/report_file": _said("bulk/report_file", title="Configuration 2026.2.0"),
+    "bulk/skipped": _said("bulk/skipped", **_CAMPAIGN | _SKIPPING),
     "bulk/progress": _said("bulk/progress", **_CAMPAIGN),
     "bulk/failures": _said("bulk/failures", **_CAMPAIGN),
     "bulk/show": _said("bulk/show", **_CAMPAIGN, by_wave=[["–", "skipped", 12], [1, "succeeded", 5]], rollout=_RULES),

@@ -271,8 +271,10 @@ async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_al
     assert (said["changed_by"], said["why"], said["settled"], said["percent"]) == ("U0OLGA", "too loud", 2, 33)
 
 
-async def test_a_device_that_leaves_meanwhile_settles_its_row(house: House) -> None:
+async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_say_why(house: House) -> None:
     ids = await a_fleet(house, 4)
+    has_it = build.device("dev-has-it", house.now, reported_config_version=NEW, target_config_version=NEW)
+    await build.fleet(house.db, house.now, [has_it])
     campaign_id = await begun(house, wave="100%")
     gone, other = await under_way(house, campaign_id)
     later = [each for each in ids if each not in (gone, other)]
@@ -285,8 +287,12 @@ async def test_a_device_that_leaves_meanwhile_settles_its_row(house: House) -> N
             await session.execute(devices.update().where(devices.c.device_id == device_id).values(**columns))
     await ack(house, [other])
     await house.later(seconds=61)
-    assert await states(house, campaign_id) == {"removed": 1, "succeeded": 1, "skipped": 2}
+    assert await states(house, campaign_id) == {"removed": 1, "succeeded": 1, "skipped": 3}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+    said = (await campaign.show(call(house), campaign_id)).data
+    assert (said["settled"], said["targets"], said["skipped"]) == (2, 4, 2)
+    assert said["reasons"] == [[1, "has it already"], [1, "moved to bodo"]]
+    assert said["states"] == ["1 succeeded", "2 skipped", "1 removed", "1 left out by the plan"]
 
 
 async def test_the_end_is_reported_with_every_device_as_a_file_and_the_course_as_a_picture(house: House) -> None:

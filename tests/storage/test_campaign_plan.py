@@ -88,7 +88,7 @@ async def test_a_device_that_cannot_take_part_is_skipped_with_the_reason(db: Dat
         "dev-1": (TargetState.PLANNED, ""),
         "dev-2": (TargetState.SKIPPED, "has it already"),
         "dev-3": (TargetState.SKIPPED, "its state is decommissioned"),
-        "dev-4": (TargetState.SKIPPED, f"in campaign {other.id}"),
+        "dev-4": (TargetState.SKIPPED, f"in another campaign ({other.id[-6:]})"),
     }
     async with db.read() as session:
         shown = await campaign_plan.preview(session, row, Moment(now, timedelta(minutes=5)))
