@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict, Unpack
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.errors import BadInput, Refused
-from fleet.message import Button, Message, Style
+from fleet.message import Button, Message, Style, as_title
 from fleet.roles import Role
 from fleet.rollout import Rollout, part, predicted, rules, share, window
 from fleet.selector import Selector, parse
@@ -163,7 +163,7 @@ async def plan(call: Call, draft: Draft) -> Message:
         row = {
             "id": row_id,
             "kind": draft.kind,
-            "title": draft.title[:256],
+            "title": as_title(draft.title)[:256],
             "status": CampaignStatus.PLANNED,
             "selector": str(draft.which),
             "params": draft.params,

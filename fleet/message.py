@@ -29,6 +29,14 @@ def quoted(text: str) -> str:
     return f'"{text.translate(_INSIDE_QUOTES)}"'
 
 
+def as_title(text: str) -> str:
+    """A text as a title, which templates set in bold: an asterisk inside would end Slack's bold there.
+
+    Slack has no escape for it, so it becomes the operator that looks like one. Selectors in code keep theirs.
+    """
+    return text.replace("*", "\N{ASTERISK OPERATOR}")
+
+
 def word(text: str) -> str | None:
     """The text as one word of a command line, quoted where it must be; None if it cannot be trusted to stay one.
 

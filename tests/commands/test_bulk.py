@@ -48,6 +48,13 @@ async def test_a_flag_that_cannot_be_meant_is_refused_by_name(
         await bulk.config(call(house), NEW, parse("all"), **flags)
 
 
+async def test_an_asterisk_of_a_selector_does_not_end_the_bold_of_a_title(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    plan = await bulk.restart(call(house), parse("dev-*,never-*"))
+    assert plan.data["title"] == "Restart of id:dev-∗,never-∗"
+    assert plan.data["selector"] == "id:dev-*,never-*"
+
+
 async def test_a_plan_without_devices_is_refused_with_the_reason(house: Campaigns) -> None:
     await a_fleet(house, 3, reported_config_version=NEW, target_config_version=NEW)
     with pytest.raises(Refused, match="None of the devices that match all can take part: 3 × has it already"):
