@@ -17,7 +17,7 @@ from fleet.campaign_message import buttons
 from fleet.errors import Refused
 from fleet.message import Button, File, Message, Style, quoted
 from fleet.rehearsal import Behaviour
-from fleet.roles import Role, is_person
+from fleet.roles import MUSTER, Role, is_person
 from fleet.rollout import part, rules
 from fleet.selector import Selector, parse
 from storage import (
@@ -143,27 +143,37 @@ async def pause(call: Call, campaign: str, why: Rest | None = None) -> Message:
 
 @command("bulk resume", role=Role.OPERATOR, example="bulk resume 7QK2ZD")
 async def resume(call: Call, campaign: str) -> Message:
-    """Go on. If a gate had stopped it, what failed so far is accepted, and counted anew from here."""
+    """Go on. If its gate had stopped it, what failed so far is accepted, and counted anew from here.
+
+    What failed while somebody had paused it is not: then its gate stops it, and says so.
+    """
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
-        await _resume(session, call, row)
-        return await _changed(session, call, row, "resumed")
+        goes_on = await _resume(session, call, row)
+        return await _changed(session, call, row, "resumed" if goes_on else "held")
 
 
-async def _resume(session: AsyncSession, call: Call, row: Campaign) -> None:
+async def _resume(session: AsyncSession, call: Call, row: Campaign) -> bool:
+    """False if its gate holds it: nobody accepts what failed unseen, while the pause was somebody's own."""
     _refuse_unless(row, CampaignStatus.PAUSED, what="resumed")
     await fences.refuse(session, "resumed")
     if row.wave == 0:
         begins = max(row.start_at or call.now, call.now)
         await campaigns.move(session, row, CampaignStatus.SCHEDULED, call.person.id, call.now, due_at=begins, why="")
-        return
+        return True
     counts = await campaign_devices.counts(session, row)
     accepted: dict[str, Any] = {}
-    if tripped(row, counts, campaigns.rollout_of(row)):
+    if why := tripped(row, counts, campaigns.rollout_of(row)):
+        if is_person(row.changed_by):
+            await campaigns.change(session, row, why=why, changed_by=MUSTER.id)
+            await audit.add(session, call.now, MUSTER.id, "campaign.paused", row.id, {"why": why})
+            await campaign_news.call(session, row, call.now, call.settings)
+            return False
         accepted = {"forgiven": counts.tried, "forgiven_failed": counts.failed, "unproven_ok": row.wave}
     await campaigns.move(
         session, row, CampaignStatus.RUNNING, call.person.id, call.now, due_at=None, why="", **accepted
     )
+    return True
 
 
 @command("bulk abort", role=Role.OPERATOR, example="bulk abort 7QK2ZD")
@@ -251,7 +261,7 @@ async def exclude(
         if not left_out and not resumes:
             raise Refused(
                 f"No device of campaign {row.id[-6:]} that matches {which} waits for its turn; perhaps somebody has "
-                "just left them out. Nothing was changed."
+                f"just left them out. Nothing was changed. See it with /fleet bulk show {row.id[-6:]}."
             )
         if row.status is CampaignStatus.PLANNED:
             digest = await campaign_plan.digest(session, row.id)
@@ -328,5 +338,6 @@ async def _changed(
         "under_way": counts.under_way,
         "count": count,
         "which": which,
+        "why": row.why,
     }
     return Message(template="bulk/changed", data=data, buttons=buttons(row.status, row.id, ())[-1:])

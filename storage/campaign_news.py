@@ -153,8 +153,9 @@ async def _gate(session: AsyncSession, row: Campaign, rollout: Rollout) -> dict[
     counts = await campaign_devices.counts(session, row)
     canary = row.wave == 1 and bool(rollout.canary)
     return {
-        "failed": counts.failed,
-        "tried": counts.tried,
+        "failed": counts.failed - row.forgiven_failed,
+        "tried": counts.tried - row.forgiven,
+        "anew": bool(row.forgiven),
         "limit": rollout.canary_max_failed if canary else rollout.max_failed,
         "canary": canary,
     }

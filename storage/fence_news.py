@@ -18,7 +18,9 @@ async def told(session: AsyncSession, fence: Fence, now: datetime) -> tuple[Mess
     """Its message as it should read now, and the numbers in it, which are noted as told (`fences.OutThere`)."""
     numbers = await fences.out_there(session, now)
     await fences.tell(session, fence, numbers)
-    paused = select(campaigns.c.id, campaigns.c.title).where(campaigns.c.status == CampaignStatus.PAUSED)
+    paused = select(campaigns.c.id, campaigns.c.title).where(
+        campaigns.c.status == CampaignStatus.PAUSED, campaigns.c.why == fences.why(fence)
+    )
     found = (await session.execute(paused.order_by(campaigns.c.id))).all()
     said = Message(
         template="bulk/stop_all",

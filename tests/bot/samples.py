@@ -1061,11 +1061,16 @@ _CAMPAIGN = {
     "parked": 200,
     "rate": 132.0,
     "eta": NOW + timedelta(minutes=44),
-    "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False},
+    "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False, "anew": True},
     "failures": [_FAILED],
 }
 _GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
-_CANARY = {"wave": 1, "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True}, "eta": None, "rate": 0.0}
+_CANARY = {
+    "wave": 1,
+    "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True, "anew": False},
+    "eta": None,
+    "rate": 0.0,
+}
 _OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
 _SKIPPING = {
     "settled": 8,
@@ -1099,6 +1104,7 @@ _CHANGED = {
     "under_way": 12,
     "count": 0,
     "which": "",
+    "why": "",
 }
 _FENCE = {
     "put_by": "U0ANN",
@@ -1184,9 +1190,13 @@ BULK = {
         f"bulk/changed.{what}": _said("bulk/changed", **_CHANGED | {"what": what})
         for what in ("resumed", "aborted", "discarded")
     },
+    "bulk/changed.held": _said("bulk/changed", **_CHANGED | {"what": "held", "why": _GATED["why"]}),
     "bulk/changed.retried": _said("bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9"}),
     "bulk/changed.retried-while-stopped": _said(
         "bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9", **STOPPED}
+    ),
+    "bulk/changed.excluded-nobody": _said(
+        "bulk/changed", **_CHANGED | {"what": "excluded", "which": "model:gw9", "status": "running"}
     ),
     "bulk/changed.excluded": _said(
         "bulk/changed", **_CHANGED | {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running"}

@@ -180,6 +180,24 @@ async def test_whoever_resumes_accepts_what_failed_so_far_and_no_more(house: Hou
     assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
 
 
+async def test_what_failed_while_somebody_had_paused_it_is_not_accepted_unseen(house: House) -> None:
+    await a_fleet(house, 10)
+    campaign_id = await begun(house)
+    first, _ = await under_way(house, campaign_id)
+    await campaign.pause(call(house), campaign_id)
+    await ack(house, [first], "rejected")
+    await house.settle()
+    assert (await campaign.resume(call(house), campaign_id)).data["what"] == "held"
+    await house.later(hours=1)
+    held = await row_of(house, campaign_id)
+    assert (held.status, held.wave) == (CampaignStatus.PAUSED, 1)
+    assert held.why == "1 of 1 canaries failed (100.0%); at most 0.0% may."
+    assert house.deliver.posts()[-1].message.template == "bulk/stopped"
+    assert (await campaign.resume(call(house), campaign_id)).data["what"] == "resumed"
+    await house.settle()
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.SOAKING
+
+
 async def test_a_retry_of_an_earlier_wave_leaves_what_was_accepted_in_the_present_one(house: House) -> None:
     await a_fleet(house, 10)
     campaign_id = await begun(house)
