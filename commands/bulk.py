@@ -81,12 +81,14 @@ def rollout_of(call: Call, **given: Any) -> Rollout:
                 chosen[name] = part(value, flag)
             case "canary" if value not in ("", "none", "0") and share(value) is None:
                 chosen[name] = str(parse(value))  # a selector, or BadInput says what is wrong with it
+            case "wave" if value != "none" and share(value) is None:
+                raise BadInput(
+                    f"{flag} needs a number of devices or a percentage, like 200 or 20%, {value} is neither. "
+                    "Write none for all the others at once.",
+                    field=name,
+                )
             case "canary" | "wave" | "last" if value in ("none", "0"):
                 chosen[name] = ""
-            case "wave" if share(value) is None:
-                raise BadInput(
-                    f"{flag} needs a number of devices or a percentage, like 200 or 20%, {value} is neither."
-                )
             case "window":
                 window(value)
                 chosen[name] = value

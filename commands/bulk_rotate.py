@@ -38,6 +38,8 @@ async def rotate(
     pace = policy.rotation_per_minute if per_minute is None else per_minute
     if pace < 1:
         raise BadInput("--per-minute needs a number of devices, at least 1.")
+    if over is not None and over <= timedelta(0):
+        raise BadInput("--over needs a time that is longer than none, such as 30d.", field="over")
     async with call.db.read() as session:
         where = await condition(session, which, call.now, call.settings.drift.online_within)
         ends = await devices.certificate_ends_of(session, where, LEGAL[CampaignKind.ROTATE_CERTS])

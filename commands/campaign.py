@@ -14,7 +14,7 @@ from commands.spec import Call, Rest, command
 from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import RETRIABLE, CampaignKind, CampaignStatus, tripped
 from fleet.campaign_message import buttons
-from fleet.errors import Refused
+from fleet.errors import BadInput, Refused
 from fleet.message import Button, File, Message, Style, quoted
 from fleet.rehearsal import Behaviour
 from fleet.roles import MUSTER, Role, is_person
@@ -304,8 +304,20 @@ async def rehearse(
     )
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
+        await _refuse_model(session, row, rejecting)
         await rehearsals.ask(session, row.id, behaviour, call.person.id, call.channel, call.now)
     return Message(template="bulk/rehearsing", data={"title": row.title})
+
+
+async def _refuse_model(session: AsyncSession, row: Campaign, model: str) -> None:
+    """Raises BadInput if no device of the campaign is of that model: the rehearsal would show nothing of it."""
+    there = await campaign_plan.models(session, row.id) if model else ()
+    if model and model not in there:
+        named = ", ".join(each or "(none known)" for each in there[:_LISTED])
+        raise BadInput(
+            f"--rejecting {model}: no device of campaign {row.id[-6:]} is of that model. Its models are {named}.",
+            field="rejecting",
+        )
 
 
 def _told(which: Selector, **of_group: str | None) -> str:

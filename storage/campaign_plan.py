@@ -161,6 +161,11 @@ async def sites(session: AsyncSession, campaign_id: str) -> Sequence[str]:
     return sorted(await session.scalars(select(campaign_devices.c.site).where(*_taken(campaign_id)).distinct()))
 
 
+async def models(session: AsyncSession, campaign_id: str) -> Sequence[str]:
+    """The models of all that are not left out, sorted."""
+    return sorted(await session.scalars(select(campaign_devices.c.model).where(*_taken(campaign_id)).distinct()))
+
+
 def _taken(campaign_id: str) -> tuple[ColumnElement[bool], ...]:
     return (campaign_devices.c.campaign_id == campaign_id, campaign_devices.c.state != TargetState.SKIPPED)
 

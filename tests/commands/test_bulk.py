@@ -33,6 +33,7 @@ def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
     ("flags", "words"),
     [
         ({"wave": "some"}, "--wave needs a number of devices or a percentage"),
+        ({"wave": "0"}, "--wave needs a number of devices or a percentage.*Write none for all the others at once"),
         ({"max_failed": "5"}, "--max-failed needs a percentage"),
         ({"window": "at night"}, "A window is written like 22:00-05:00"),
         ({"canary": "colour:red"}, "colour"),

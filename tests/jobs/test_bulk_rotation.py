@@ -21,7 +21,7 @@ from storage.tables import certificates, operations
 from tests import build
 from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
-from tests.typed import types
+from tests.typed import refused, types
 
 MINUTE = timedelta(minutes=1)
 
@@ -156,3 +156,8 @@ async def test_an_old_certificate_lives_until_the_new_one_was_seen_in_use(db: Da
     await house.say("dev-00000", build.NEW)
     await house.settle()
     assert await state("a1") == "revoked"
+
+
+async def test_a_rotation_over_no_time_is_refused(db: Database) -> None:
+    house = await a_house(db, [timedelta(days=30)])
+    assert "--over needs a time" in await refused(house, "bulk rotate-certs all --over 0d")

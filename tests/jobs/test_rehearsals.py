@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from commands import bulk, campaign
 from fleet.campaign import CampaignStatus
+from fleet.errors import BadInput
 from fleet.lifecycle import DeviceStatus
 from fleet.message import Message
 from fleet.rehearsal import Behaviour
@@ -83,11 +84,13 @@ async def test_of_a_large_campaign_a_part_is_played(house: Campaigns) -> None:
     assert said.data["succeeded"] == 2 + sum(place % 3 == 0 for place in range(3, 51))
 
 
-async def test_a_part_that_is_no_percentage_is_refused(house: Campaigns) -> None:
+async def test_a_part_that_is_no_percentage_and_a_model_that_no_device_has_are_refused(house: Campaigns) -> None:
     await a_fleet(house, 3)
     plan = await bulk.config(call(house), NEW, parse("all"))
     with pytest.raises(Exception, match="--failing needs a percentage"):
         await campaign.rehearse(call(house), named(plan), failing="lots")
+    with pytest.raises(BadInput, match=r"--rejecting gw99: no device .* is of that model\. Its models are gw2\."):
+        await campaign.rehearse(call(house), named(plan), rejecting="gw99")
     with pytest.raises(Exception, match="There is no campaign called"):
         await campaign.rehearse(call(house), "7QK2ZD")
 
