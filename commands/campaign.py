@@ -26,6 +26,7 @@ from storage import (
     campaign_devices,
     campaign_failures,
     campaign_news,
+    campaign_outcomes,
     campaign_plan,
     campaigns,
     fences,
@@ -180,7 +181,8 @@ async def _resume(session: AsyncSession, call: Call, row: Campaign) -> bool:
 async def abort(call: Call, campaign: str, why: Rest | None = None) -> Message:
     """End it. What is under way finishes, what devices have taken stays, and the others are left as they are.
 
-    A configuration that is at the broker for a device stays there: the device gets it when it connects.
+    A configuration that is the target of a device already stays so: the sweep goes on pushing it, and it is said to how
+    many devices.
     """
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
@@ -344,10 +346,13 @@ async def _changed(
     counts = await campaign_devices.counts(session, row)
     data = {
         "campaign_id": row.id,
+        "kind": row.kind.value,
         "title": row.title,
         "what": what,
         "status": row.status.value,
         "under_way": counts.under_way,
+        "downgrades": bool(row.params.get("downgrade_on_abort")),
+        "left_to_the_sweep": await campaign_outcomes.left_to_the_sweep(session, row) if what == "aborted" else 0,
         "count": count,
         "which": which,
         "why": row.why,

@@ -39,7 +39,10 @@ def buttons(status: CampaignStatus, campaign_id: str, failures: Sequence[Mapping
     if status is CampaignStatus.PAUSED:
         made.append(Button(text="Resume", run=f"bulk resume {campaign_id}", style=Style.PRIMARY))
     if status in (*_AT_WORK, CampaignStatus.PAUSED):
-        confirm = "Nothing more is sent. What is under way finishes, and what devices have taken stays."
+        confirm = (
+            "The campaign sends nothing more. What is under way finishes, and what devices have taken stays. "
+            "A configuration that is the target of a device by now is still pushed to it by the drift sweep."
+        )
         made.append(Button(text="Abort", run=f"bulk abort {campaign_id}", style=Style.DANGER, confirm=confirm))
     if failures and status in RETRIABLE:
         made.append(Button(text="Retry failed", run=f"bulk retry {campaign_id}"))

@@ -14,7 +14,7 @@ from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
 from fleet.message import Message
 from fleet.rollout import Rollout
 from fleet.settings import Settings
-from storage import campaign_devices, campaign_failures, campaign_skips, campaigns, outbox
+from storage import campaign_devices, campaign_failures, campaign_outcomes, campaign_skips, campaigns, outbox
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
@@ -23,6 +23,7 @@ _GROUPS = 5
 _REASONS = 3  # why approved devices were skipped
 _LATELY = timedelta(minutes=5)
 _SILENT = (CampaignStatus.PLANNED, CampaignStatus.WAITING)
+_CUT_SHORT = (CampaignStatus.STOPPING, CampaignStatus.ABORTED)
 
 
 async def open_message(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> None:
@@ -78,6 +79,7 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
     done = shown.settled(tally) - left_out - skipped
     of = max(sum(tally.values()) - left_out, 0)
     rate = await _rate(session, row, now)
+    left = await campaign_outcomes.left_to_the_sweep(session, row) if row.status in _CUT_SHORT else 0
     return {
         "campaign_id": row.id,
         "kind": row.kind.value,
@@ -103,6 +105,7 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "succeeded": tally.get(TargetState.SUCCEEDED, 0),
         "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
         "parked": tally.get(TargetState.PARKED, 0),
+        "left_to_the_sweep": left,
         "rate": rate,
         "eta": _eta(row, rollout, tally, rate, now),
         "gate": await _gate(session, row, rollout),

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import BEGUN, LEGAL, TargetState
+from fleet.campaign import BEGUN, LEGAL, CampaignKind, TargetState
+from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationState
 from storage import batch, operations
 from storage.campaign_conditions import BY_KIND
@@ -169,6 +170,28 @@ async def taken_back(session: AsyncSession, answers: Sequence[Mapping[str, Any]]
     )
     await session.execute(statement, {"given": batch.dump(answers)})
     wake(session, "campaigns")
+
+
+async def left_to_the_sweep(session: AsyncSession, row: Campaign) -> int:
+    """How many devices have the configuration of a campaign as their target and do not report it.
+
+    An abort does not change that: whatever becomes of the campaign, the drift sweep goes on pushing it to them.
+    """
+    if row.kind is not CampaignKind.CONFIG:
+        return 0
+    version = row.params["version"]
+    device = select(devices.c.device_id).where(
+        devices.c.device_id == _target.device_id,
+        devices.c.target_config_version == version,
+        devices.c.reported_config_version != version,
+        devices.c.status != DeviceStatus.DECOMMISSIONED,
+    )
+    statement = select(func.count()).where(
+        _target.campaign_id == row.id,
+        _target.state != TargetState.SKIPPED,
+        batch.found(device.correlate(campaign_devices)),
+    )
+    return await session.scalar(statement) or 0
 
 
 async def asked_in_vain(session: AsyncSession, row: Campaign) -> Sequence[str]:

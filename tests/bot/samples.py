@@ -1059,6 +1059,7 @@ _CAMPAIGN = {
     "succeeded": 397,
     "failed": 3,
     "parked": 200,
+    "left_to_the_sweep": 0,
     "rate": 132.0,
     "eta": NOW + timedelta(minutes=44),
     "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False, "anew": True},
@@ -1102,6 +1103,9 @@ _CHANGED = {
     "what": "paused",
     "status": "paused",
     "under_way": 12,
+    "kind": "config",
+    "downgrades": False,
+    "left_to_the_sweep": 0,
     "count": 0,
     "which": "",
     "why": "",
@@ -1151,7 +1155,9 @@ BULK = {
     ),
     "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),
     "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
-    "bulk/campaign.stopping": _said("bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": HOSTILE}),
+    "bulk/campaign.stopping": _said(
+        "bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": "", "left_to_the_sweep": 8}
+    ),
     "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
@@ -1168,7 +1174,9 @@ BULK = {
     "bulk/report": _said("bulk/report", **_CAMPAIGN | _OVER),
     "bulk/report.decommission": _said("bulk/report", **_CAMPAIGN | _OVER | {"kind": "decommission"}),
     "bulk/report.some-skipped": _said("bulk/report", **_CAMPAIGN | _OVER | _SKIPPING),
-    "bulk/report.aborted": _said("bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
+    "bulk/report.aborted": _said(
+        "bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE, "left_to_the_sweep": 8}
+    ),
     "bulk/ended": _said("bulk/ended", **_CAMPAIGN | _OVER, channel="C0FLEETOPS"),
     "bulk/report_file": _said("bulk/report_file", title="Configuration 2026.2.0"),
     "bulk/skipped": _said("bulk/skipped", **_CAMPAIGN | _SKIPPING),
@@ -1191,6 +1199,17 @@ BULK = {
         for what in ("resumed", "aborted", "discarded")
     },
     "bulk/changed.held": _said("bulk/changed", **_CHANGED | {"what": "held", "why": _GATED["why"]}),
+    **{
+        f"bulk/changed.aborted-{kind}": _said("bulk/changed", **_CHANGED | {"what": "aborted", "kind": kind})
+        for kind in ("firmware", "restart", "rotate-certs", "decommission")
+    },
+    "bulk/changed.aborted-and-brought-back": _said(
+        "bulk/changed", **_CHANGED | {"what": "aborted", "kind": "firmware", "downgrades": True}
+    ),
+    "bulk/changed.aborted-with-targets-set": _said(
+        "bulk/changed", **_CHANGED | {"what": "aborted", "left_to_the_sweep": 8}
+    ),
+    "bulk/left_to_the_sweep": _said("bulk/left_to_the_sweep", left_to_the_sweep=1),
     "bulk/changed.retried": _said("bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9"}),
     "bulk/changed.retried-while-stopped": _said(
         "bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9", **STOPPED}

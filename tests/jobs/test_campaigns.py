@@ -289,6 +289,24 @@ async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_al
     assert (said["changed_by"], said["why"], said["settled"], said["percent"]) == ("U0OLGA", "too loud", 2, 33)
 
 
+async def test_an_abort_says_how_many_devices_the_sweep_goes_on_pushing_to(house: House) -> None:
+    await a_fleet(house, 6)
+    campaign_id = await begun(house)
+    first = (await under_way(house, campaign_id))[0]
+    await ack(house, [first])
+    said = await campaign.abort(call(house), campaign_id)
+    assert (said.data["kind"], said.data["under_way"], said.data["left_to_the_sweep"]) == ("config", 1, 1)
+    await house.later(hours=3)
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.ABORTED
+    await report.work(house.run())
+    await house.settle()
+    reports = {each.message.template: each.message.data for each in house.deliver.posts()}
+    assert reports["bulk/report"]["left_to_the_sweep"] == 1
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(target_config_version=OLD))
+    assert (await campaign.show(call(house), campaign_id)).data["left_to_the_sweep"] == 0
+
+
 async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_say_why(house: House) -> None:
     ids = await a_fleet(house, 4)
     has_it = build.device("dev-has-it", house.now, reported_config_version=NEW, target_config_version=NEW)
