@@ -27,6 +27,8 @@ _TAKES = {
 }
 """How long one device may take, for the predicted duration, as long as no campaign of the kind has shown it."""
 
+_NAMED = 10  # ids that are not in the registry
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -187,7 +189,16 @@ async def plan(call: Call, draft: Draft) -> Message:
             raise Refused(_nothing(draft, shown, meant))
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
-    return preview(made, shown, call, draft.notes)
+        unknown = await devices.unknown_among(session, draft.which.exact_ids)
+    return preview(made, shown, call, [*draft.notes, *_not_there(unknown)])
+
+
+def _not_there(unknown: Sequence[str]) -> list[str]:
+    """A note about the ids of somebody's line that no device has."""
+    if not unknown:
+        return []
+    more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
+    return [f":warning: Not in the registry: {', '.join(unknown[:_NAMED])}{more}."]
 
 
 def _typed(draft: Draft, call: Call) -> Iterator[Selector]:

@@ -125,6 +125,14 @@ async def meant_among(
     return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
 
 
+async def unknown_among(session: AsyncSession, device_ids: Sequence[str]) -> list[str]:
+    """Those of the ids that no device has, in the order given."""
+    given = batch.texts(session)
+    statement = select(devices.c.device_id).join(given, given.c.value == devices.c.device_id)
+    known = set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
+    return [each for each in device_ids if each not in known]
+
+
 async def certificate_ends_of(
     session: AsyncSession, where: Condition, statuses: Collection[DeviceStatus]
 ) -> Sequence[datetime]:

@@ -153,6 +153,12 @@ class Selector:
                 return text
         return None
 
+    @property
+    def exact_ids(self) -> tuple[str, ...]:
+        """The ids that it asks for in full, without those that it leaves out: each is meant to be a device's."""
+        of_ids = (term for term in self.terms if isinstance(term, Match) and term.field is Field.ID)
+        return tuple(dict.fromkeys(value.text for term in of_ids for value in term.values if not value.glob))
+
     def __str__(self) -> str:
         return " ".join(str(term) for term in self.terms) or "all"
 

@@ -1130,7 +1130,14 @@ BULK = {
     ),
     "bulk/preview.with-notes": _said(
         "bulk/preview",
-        **_PREVIEW | {"notes": ["334 devices a day for 30 days.", ":warning: 17 certificates end before."]},
+        **_PREVIEW
+        | {
+            "notes": [
+                "334 devices a day for 30 days.",
+                ":warning: 17 certificates end before.",
+                ":warning: Not in the registry: slow-999.",
+            ]
+        },
     ),
     "bulk/checklist": _said(
         "bulk/checklist",

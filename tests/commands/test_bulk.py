@@ -56,6 +56,15 @@ async def test_an_asterisk_of_a_selector_does_not_end_the_bold_of_a_title(house:
     assert plan.data["selector"] == "id:dev-*,never-*"
 
 
+async def test_the_preview_names_the_ids_that_no_device_has(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    plan = await bulk.config(call(house), NEW, parse("dev-00 dev-99 never-* -dev-98"))
+    assert plan.data["notes"] == [":warning: Not in the registry: dev-99."]
+    many = " ".join(f"gone-{number}" for number in range(12))
+    [note] = (await bulk.config(call(house), NEW, parse(f"dev-00 {many}"))).data["notes"]
+    assert note.endswith("gone-9 and 2 more.")
+
+
 async def test_a_plan_without_devices_is_refused_with_the_reason(house: Campaigns) -> None:
     await a_fleet(house, 3, reported_config_version=NEW, target_config_version=NEW)
     with pytest.raises(Refused, match="None of the devices that match all can take part: 3 × has it already"):
