@@ -13,7 +13,7 @@ from typing import IO
 from bot.devices_file import COLUMNS, SAID, Format, Writer
 from fleet.selector import Selector
 from fleet.settings import Settings
-from storage import devices, registration
+from storage import devices, groups, registration
 from storage.db import Database
 from storage.selection import condition
 
@@ -28,8 +28,12 @@ class Exporting:
         self._selector, self._now = selector, now
 
     async def run(self, opened: IO[str], kind: Format, said: bool, progress: Callable[[int, int], None]) -> int:
-        """Returns how many devices were written; `said` adds what they said of themselves."""
+        """Returns how many devices were written; `said` adds what they said of themselves.
+
+        Raises NotFound for a group that is none: nothing is written then.
+        """
         async with self._db.read() as session:
+            await groups.refuse_unknown(session, self._selector)
             total = await devices.count(session, self._selector, self._now, self._online_within)
         writer = Writer(opened, kind, (*COLUMNS, *SAID) if said else COLUMNS)
         written, after = 0, ""

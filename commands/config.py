@@ -14,7 +14,7 @@ from fleet.mismatch import Mismatch, mismatch
 from fleet.roles import Role
 from fleet.selector import Field, Match, Selector, Value
 from link.wire import canonical
-from storage import audit, configs, devices, drift, fences, schedule
+from storage import audit, configs, devices, drift, fences, groups, schedule
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _LISTED = 15
@@ -136,6 +136,7 @@ async def assign(call: Call, version: str, which: Selector) -> Message:
     limit = call.settings.config.assign_limit
     async with call.db.begin() as session:
         await configs.get(session, version)
+        await groups.refuse_unknown(session, which)
         chosen, total = await devices.ids(session, which, call.now, call.settings.drift.online_within, limit)
         if total == 0:
             raise Refused(f"No device matches {which}. Nothing was changed; look with /fleet find {which}.")

@@ -25,7 +25,7 @@ from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from fleet.message import Button, Message, as_title
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import approvals, audit, decommissions, devices, events, maintenance
+from storage import approvals, audit, decommissions, devices, events, groups, maintenance
 from storage.columns import iso
 from storage.db import AnyRow
 from storage.tables import Device
@@ -191,6 +191,7 @@ async def keep(call: Call, device: str, why: Rest) -> Message:
 async def _chosen(call: Call, session: AsyncSession, which: Selector) -> Sequence[AnyRow]:
     """The devices that a selector means: device_id, status, site. Raises NotFound, or Refused if there are too many."""
     within = call.settings.drift.online_within
+    await groups.refuse_unknown(session, which)
     page = await devices.find(session, which, call.now, within, IDS_KEPT)
     if not page.rows:
         raise NotFound(f"No device is meant by {which}. Look with /fleet find.")

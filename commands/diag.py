@@ -15,7 +15,7 @@ from fleet.errors import BadInput, NotAllowed, Refused
 from fleet.message import Audience, Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import audit, devices, diagnostic_history, diagnostics, fan_outs, fences, ids, outbox
+from storage import audit, devices, diagnostic_history, diagnostics, fan_outs, fences, groups, ids, outbox
 from storage.outbox import Attachment, Place
 from storage.tables import Device, DiagnosticRequest
 
@@ -119,6 +119,7 @@ async def _ask_many(
         why = f"Asking several devices at a time needs the role operator; yours is {call.person.role}."
         raise NotAllowed(f"{why} You may ask one device at a time.")
     async with call.db.begin() as session:
+        await groups.refuse_unknown(session, which)
         total = await fan_outs.count(session, which, call.now, within)
         if not total:
             raise Refused(f"No device that could answer is meant by {which}. /fleet find {which} shows what there is.")

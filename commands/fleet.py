@@ -14,7 +14,7 @@ from fleet.lifecycle import FLAGGED
 from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import backlog, dead_letters, devices, glance
+from storage import backlog, dead_letters, devices, glance, groups
 from storage.db import AnyRow
 
 PAGE = 20
@@ -98,6 +98,7 @@ async def find(
         return await _as_file(call, which, here)
     within = call.settings.drift.online_within
     async with call.db.read() as session:
+        await groups.refuse_unknown(session, which)
         page = await devices.find(session, which, call.now, within, PAGE, after, before)
     return Message(
         template="fleet/find",
@@ -148,6 +149,7 @@ def _runs(reported: str, target: str | None) -> str:
 
 async def _as_file(call: Call, which: Selector, here: bool) -> Message:
     async with call.db.read() as session:
+        await groups.refuse_unknown(session, which)
         total = await devices.count(session, which, call.now, call.settings.drift.online_within)
     data = {"now": call.now, "selector": str(which), "total": total}
     if not total:

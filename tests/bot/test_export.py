@@ -12,6 +12,7 @@ from bot import exporting
 from bot.devices_file import COLUMNS, SAID, Format, Source
 from bot.exporting import Exporting
 from bot.importing import Importing, Options
+from fleet.errors import NotFound
 from fleet.selector import parse
 from storage import migrate
 from storage.db import Database
@@ -29,6 +30,13 @@ async def imported(db: Database, file: Path) -> int:
     await build.fleet(db, NOW, [])
     report = await Importing(db, settings_for(), Source(file), Options(), lambda: NOW).run(lambda *_: None)
     return report.added
+
+
+async def test_a_group_that_is_none_is_refused_before_anything_is_written(db: Database) -> None:
+    out = io.StringIO()
+    with pytest.raises(NotFound, match="There is no group called nowhere"):
+        await Exporting(db, settings_for(), parse("group:nowhere"), NOW).run(out, Format.CSV, False, lambda *_: None)
+    assert out.getvalue() == ""
 
 
 LINES = (

@@ -46,6 +46,26 @@ async def test_a_saved_group_is_whoever_matches_now_and_a_list_is_whoever_was_pu
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(
+    "line",
+    [
+        "find {}",
+        "find --csv {}",
+        "diag ping {}",
+        "config assign " + build.NEW + " {}",
+        "device maintain {}",
+        "bulk config " + build.NEW + " {}",
+    ],
+)
+async def test_a_group_that_is_none_means_nobody_anywhere_and_is_refused_with_those_like_it(
+    house: House, line: str
+) -> None:
+    await types(house, "group save north site:oslo")
+    text = await refused(house, line.format("group:nort"))
+    assert text.startswith("There is no group called nort. Did you mean north?")
+
+
+@ON_SQLITE
 async def test_a_group_cannot_contain_itself_by_any_way_round(house: House) -> None:
     await types(house, "group save a group:b")  # b may come later: it is empty until then
     await types(house, "group save b -group:c")
