@@ -46,7 +46,7 @@ _STARTER_GRACE = timedelta(hours=1)
 
 @command("bulk list", role=Role.VIEWER, aliases=("campaigns",), example="bulk list")
 async def list_all(call: Call) -> Message:
-    """Campaigns: the open ones, then the newest of the others."""
+    """Campaigns: those under way, then the plans, then the newest of the others."""
     async with call.db.read() as session:
         found = await campaigns.recent(session, _LISTED)
         facts = [await campaign_news.facts(session, each, call.now) for each in found]
@@ -55,7 +55,7 @@ async def list_all(call: Call) -> Message:
         [each.id[-6:], each.title, each.status.value, f"{fact['percent']}%", fact["failed"], each.created_at]
         for each, fact in zip(found, facts, strict=True)
     ]
-    shows = [Button(text=f"Show: {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:5]]
+    shows = [Button(text=f"{each.id[-6:]} {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:5]]
     return Message(
         template="bulk/list",
         data={"rows": rows, "now": call.now, "stopped_by": fence.put_by if fence else None},

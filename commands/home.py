@@ -98,7 +98,7 @@ async def _campaigns(call: Call) -> list[Message]:
     async with call.db.read() as session:
         found = [each for each in await campaigns.recent(session, _CAMPAIGNS) if each.status in BEGUN]
     rows = [[each.id[-6:], each.title, each.status.value, each.wave, each.waves, each.targets] for each in found]
-    shows = [Button(text=f"Show: {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:_BUTTONS]]
+    shows = [Button(text=f"{each.id[-6:]} {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:_BUTTONS]]
     return [Message(template="home/campaigns", data={"rows": rows}, buttons=tuple(shows))] if found else []
 
 

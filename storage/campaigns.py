@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import case, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import MOVES, OVER, CampaignStatus, TargetState
+from fleet.campaign import BEGUN, MOVES, OVER, CampaignStatus, TargetState
 from fleet.errors import NotFound, Refused
 from fleet.rollout import Rollout
 from storage import named
@@ -47,9 +47,10 @@ async def get(session: AsyncSession, name: str, *, lock: bool = False) -> Campai
 
 
 async def recent(session: AsyncSession, limit: int) -> Sequence[Campaign]:
-    """The open ones, then the newest of the others."""
-    newest = select(Campaign).order_by(campaigns.c.status.in_(OVER), campaigns.c.created_at.desc()).limit(limit)
-    return (await session.scalars(newest)).all()
+    """Those that have begun, those that wait for approval, plans, and those that are over; of each the newest first."""
+    status = campaigns.c.status
+    turn = case((status.in_(BEGUN), 0), (status == CampaignStatus.WAITING, 1), (status.in_(OVER), 3), else_=2)
+    return (await session.scalars(select(Campaign).order_by(turn, campaigns.c.created_at.desc()).limit(limit))).all()
 
 
 async def open_ones(session: AsyncSession) -> Sequence[AnyRow]:

@@ -788,7 +788,7 @@ HOME = {
     ),
     "home/campaigns": _said(
         "home/campaigns",
-        Button(text="Show: Restart 200 devices at oslo", run="bulk show cp-01"),
+        Button(text="7QK2ZD Restart 200 devices at oslo", run="bulk show cp-01"),
         rows=[["ABCDEF", "Restart 200 devices at oslo", "soaking", 2, 5, 200]],
     ),
     "home/alerts.none": _said("home/alerts", now=NOW, total=0, rows=[]),
@@ -1195,6 +1195,7 @@ BULK = {
     ),
     "bulk/list": _said(
         "bulk/list",
+        Button(text="ABCDEF Configuration 2026.2.0", run="bulk show ca-01"),
         rows=[["ABCDEF", "Configuration 2026.2.0", "running", "33%", 3, AGO[90]]],
         now=NOW,
         stopped_by="U0ANN",

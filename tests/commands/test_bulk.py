@@ -91,6 +91,16 @@ async def test_the_rollout_is_that_of_the_settings_changed_by_the_flags(house: C
     assert (rollout.stagger, rollout.retries, rollout.wave) == (timedelta(seconds=30), 0, "20%")
 
 
+async def test_those_under_way_are_listed_before_plans_and_each_button_begins_with_its_id(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    first = await begun(house, "site:oslo")
+    await house.later(seconds=1)
+    plan = named(await bulk.config(call(house), NEW, parse("all")))
+    listed = await campaign.list_all(call(house))
+    assert [row[0] for row in listed.data["rows"]] == [first[-6:], plan[-6:]]
+    assert [each.text for each in listed.buttons] == [f"{each[-6:]} Configuration {NEW}" for each in (first, plan)]
+
+
 async def test_what_is_excluded_from_a_plan_is_not_approved_with_it(house: Campaigns) -> None:
     await a_fleet(house, 4)
     plan = await bulk.config(call(house), NEW, parse("all"))
