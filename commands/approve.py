@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from commands.spec import Call, Rest, command
 from fleet.approval import ApprovalState, Decision, Verdict
 from fleet.approval_message import buttons
 from fleet.errors import BadInput
 from fleet.message import Button, Form, Message, TextField
 from fleet.roles import Role
-from storage import approvals
+from storage import approvals, fences
 from storage.tables import Approval
 
 _LISTED = 20
@@ -84,7 +86,7 @@ async def _decide(call: Call, request: str, decision: Decision) -> Message:
     async with call.db.begin() as session:
         approval = await approvals.decide(session, request, decision, call.person, call.now, call.settings)
         said = await approvals.decisions(session, approval.id)
-    return _stands(approval, approvals.shown(approval, said))
+        return await _stands(call, session, approval, approvals.shown(approval, said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +127,10 @@ async def _or_form(work: Awaitable[Message], call: Call, request: str, missing: 
     )
 
 
-def _stands(approval: Approval, data: dict[str, object]) -> Message:
-    return Message(template="approve/decided", data=data, buttons=(_show(approval),))
+async def _stands(call: Call, session: AsyncSession, approval: Approval, data: dict[str, object]) -> Message:
+    """Where it stands; while everything is stopped, a campaign that was approved comes up paused."""
+    said = Message(template="approve/decided", data=data, buttons=(_show(approval),))
+    return said.knowing(await fences.told(session, call.now))
 
 
 @command("approve cancel", role=Role.OPERATOR, example="approve cancel 7QK2ZD")
@@ -134,7 +138,7 @@ async def cancel(call: Call, request: str) -> Message:
     """Take back what you asked for, while it waits."""
     async with call.db.begin() as session:
         approval = await approvals.cancel(session, request, call.person, call.now, call.settings)
-    return _stands(approval, approvals.shown(approval, []))
+        return await _stands(call, session, approval, approvals.shown(approval, []))
 
 
 @command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD it leaks", fresh_role=True)
@@ -147,4 +151,4 @@ async def break_glass(call: Call, request: str, reason: Rest | None = None) -> M
 async def _break(call: Call, request: str, reason: str) -> Message:
     async with call.db.begin() as session:
         approval = await approvals.break_glass(session, request, reason, call.person, call.now, call.settings)
-    return _stands(approval, approvals.shown(approval, []))
+        return await _stands(call, session, approval, approvals.shown(approval, []))

@@ -108,7 +108,8 @@ async def ask(call: Call, campaign: str) -> Message:
         await campaigns.move(
             session, row, CampaignStatus.WAITING, call.person.id, call.now, approval_id=approval.id, due_at=ends
         )
-    return asked(approval)
+        stopped = await fences.told(session, call.now)
+    return asked(approval).knowing(stopped)
 
 
 async def _plan(session: AsyncSession, row: Campaign) -> Plan:

@@ -12,7 +12,7 @@ from fleet.message import Button, Message
 from fleet.pki import LONGEST_NAME
 from fleet.roles import Role
 from link.topics import is_device_id
-from storage import audit, certificate_requests, certificates, configs, devices, registration, renewals
+from storage import audit, certificate_requests, certificates, configs, devices, fences, registration, renewals
 from storage.tables import Certificate, CertificateRequest, Device
 
 _SHOWN = 5
@@ -135,6 +135,7 @@ async def renew(call: Call, device: str) -> Message:
         if not asked:
             raise Refused(_why_not_renewed(row))
         await audit.add(session, call.now, call.person.id, "certificate.asked", device, asked)
+        stopped = await fences.told(session, call.now)
     return Message(
         template="device/renewing",
         data={
@@ -143,6 +144,7 @@ async def renew(call: Call, device: str) -> Message:
             "within_s": call.settings.certificates.renew_within.total_seconds(),
             "revoke_after_s": call.settings.certificates.revoke_after.total_seconds(),
             **_clock(row),
+            **stopped,
         },
         buttons=(_certificates(device), _show(device)),
     )

@@ -21,6 +21,7 @@ SLICE_EVERY = timedelta(milliseconds=500)
 _LISTED = 30
 _WORST = 10
 _BAD_LEVELS = ORDER[:2]
+_NOT_SILENT = (RequestState.ANSWERED, RequestState.OFFLINE, RequestState.EXPIRED)
 
 
 class Step(StrEnum):
@@ -58,7 +59,12 @@ class Report:
 
     @property
     def asked(self) -> int:
-        return sum(self.counts.values()) - self.offline
+        return sum(self.counts.values()) - self.offline - self.given_up
+
+    @property
+    def given_up(self) -> int:
+        """Those that were not asked, as the question did not leave in its time."""
+        return self.counts.get(RequestState.EXPIRED, 0)
 
     @property
     def answered(self) -> int:
@@ -73,9 +79,7 @@ def report(kind: DiagnosticKind, requests: Sequence[Mapping[str, Any]], clock_of
     counts = Counter(each["state"] for each in requests)
     answered = [each for each in requests if each["state"] is RequestState.ANSWERED]
     off = clock_off.total_seconds()
-    silent = [
-        each["device_id"] for each in requests if each["state"] not in (RequestState.ANSWERED, RequestState.OFFLINE)
-    ]
+    silent = [each["device_id"] for each in requests if each["state"] not in _NOT_SILENT]
     return Report(
         counts=dict(counts),
         latencies=[each["rtt_ms"] for each in answered if each["rtt_ms"] is not None],

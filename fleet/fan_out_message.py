@@ -14,16 +14,18 @@ from fleet.message import Button, Message
 _LONGEST_RUN = 2_000
 
 
-def progress(row: Mapping[str, Any], counts: Mapping[RequestState, int], now: datetime) -> Message:
-    """How far it is. `row` are the columns of `fan_outs`."""
+def progress(row: Mapping[str, Any], counts: Mapping[RequestState, int], now: datetime, *, unsent: int = 0) -> Message:
+    """How far it is. `row` are the columns of `fan_outs`; `unsent` of those in `counts` have not left yet."""
     taken, offline = sum(counts.values()), counts.get(RequestState.OFFLINE, 0)
+    given_up = counts.get(RequestState.EXPIRED, 0)
     data = {
         **_common(row, now),
-        "asked": taken - offline,
+        "asked": taken - offline - given_up - unsent,
         "offline": offline,
         "answered": counts.get(RequestState.ANSWERED, 0),
-        "waited_for": sum(counts.get(state, 0) for state in UNSETTLED),
-        "left": max(0, row["total"] - taken),
+        "waited_for": sum(counts.get(state, 0) for state in UNSETTLED) - unsent,
+        "given_up": given_up,
+        "left": max(0, row["total"] - taken) + unsent,
     }
     return Message(template="diag/progress", data=data)
 
@@ -36,6 +38,7 @@ def closed(row: Mapping[str, Any], found: Report, now: datetime) -> Message:
         "asked": found.asked,
         "answered": found.answered,
         "offline": found.offline,
+        "given_up": found.given_up,
         "silent": named,
         "more": more,
         "incomplete": found.counts.get(RequestState.INCOMPLETE, 0) + found.counts.get(RequestState.FAULTY, 0),

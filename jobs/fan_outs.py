@@ -75,7 +75,9 @@ async def _show(run: Run, row: AnyRow) -> None:
 async def _revise(run: Run, session: AsyncSession, row: AnyRow) -> None:
     """Edits pile up to one in `fan_out_edit_every`, which then shows the newest numbers."""
     counts = await diagnostics.counts(session, row.id)
-    message = fan_out_message.progress(row._asdict(), counts, run.now).knowing(await fences.told(session, run.now))
+    unsent = await diagnostics.unsent(session, row.id)
+    message = fan_out_message.progress(row._asdict(), counts, run.now, unsent=unsent)
+    message = message.knowing(await fences.told(session, run.now))
     every = run.settings.diagnostics.fan_out_edit_every
     await outbox.revise(session, {fan_outs.message_key(row.id): message}, run.now, every)
 
@@ -88,7 +90,8 @@ async def _close(run: Run, row: AnyRow) -> None:
     key = fan_outs.message_key(row.id)
     async with run.db.begin(CLOCK) as session:
         if await fan_outs.move(session, row, run.now, due_at=None, closed_at=run.now):
-            await outbox.revise(session, {key: message}, run.now)
+            stopped = await fences.told(session, run.now)
+            await outbox.revise(session, {key: message.knowing(stopped)}, run.now)
             place = Place(row.channel, row.thread_ts, row.requested_by)
             await outbox.attach(session, files, place, run.now, thread_key=key)
     log.info("a question to many is closed", fan_out=row.id, asked=found.asked, answered=found.answered)

@@ -22,7 +22,7 @@ from fleet.message import Message
 from fleet.roles import Person, is_person
 from fleet.rollout import Rollout, rules
 from fleet.settings import RolesSettings, Settings
-from storage import audit, ids, named, outbox
+from storage import audit, fences, ids, named, outbox
 from storage.db import wake
 from storage.tables import Approval, ApprovalDecision, approval_decisions, approvals
 
@@ -195,7 +195,8 @@ async def moved(session: AsyncSession, approval: Approval, now: datetime, settin
     said = _message(approval, await decisions(session, approval.id), settings.roles)
     await outbox.revise(session, {message_key(approval.id): said}, now)
     if _is_told(approval):
-        outcome = {f"{message_key(approval.id)}:outcome": Message(template="approve/outcome", data=said.data)}
+        ended = Message(template="approve/outcome", data=said.data).knowing(await fences.told(session, now))
+        outcome = {f"{message_key(approval.id)}:outcome": ended}
         await outbox.put(session, outcome, approval.requested_by, now, outbox.ESCALATION)
     wake(session, "approvals")
 

@@ -233,6 +233,16 @@ async def counts(session: AsyncSession, fan_out_id: str) -> dict[RequestState, i
     return dict((await session.execute(statement)).all())
 
 
+async def unsent(session: AsyncSession, fan_out_id: str) -> int:
+    """How many requests of one question to many have not left yet: those are waited for before they are asked."""
+    statement = select(func.count()).where(
+        diagnostics.c.fan_out_id == fan_out_id,
+        diagnostics.c.state == RequestState.ASKED,
+        diagnostics.c.sent_at.is_(None),
+    )
+    return await session.scalar(statement) or 0
+
+
 async def prune(session: AsyncSession, before: datetime, limit: int) -> int:
     """Forget up to `limit` requests that were made before, with all that belongs to them. Returns how many went."""
     old = (

@@ -11,6 +11,7 @@ from tests.house import House
 
 ANN = Person("U0ANN", Role.OPERATOR)
 VIC = Person("U0VIC", Role.VIEWER)
+APPROVER = Person("U0CAT", Role.APPROVER)
 
 
 async def types(house: House, line: str, person: Person = ANN) -> Message:

@@ -82,6 +82,7 @@ _FOUR = [
     _request(_PING, RequestState.SILENT, device_id="dev-3", skew_s=None),
     _request(_PING, RequestState.OFFLINE, device_id="dev-4", skew_s=None),
 ]
+_NEVER = [_request(_PING, RequestState.EXPIRED, device_id=f"dev-{number}", skew_s=None) for number in (1, 2)]
 _COUNTS = {_ANSWERED: 2, RequestState.ASKED: 1, RequestState.OFFLINE: 1}
 _FULL = [_request(_READ, _ANSWERED, device_id=f"dev-{number}", result=_METRICS) for number in (1, 2)]
 _ERRORS = [
@@ -130,9 +131,12 @@ DIAG = {
     ),
     "diag/history.nothing": Message(template="diag/history", data={**_HISTORY, "rows": [], "trips": []}),
     "diag/progress": fan_out_message.progress(_MANY, _COUNTS, NOW),
-    "diag/progress.stopped": fan_out_message.progress(_MANY, {}, NOW).knowing(STOPPED),
+    "diag/progress.stopped": fan_out_message.progress(_MANY, _COUNTS, NOW, unsent=1).knowing(STOPPED),
+    "diag/progress.given-up": fan_out_message.progress(_MANY, {RequestState.EXPIRED: 4}, NOW),
     "diag/report": fan_out_message.closed(_MANY, report(_PING, _FOUR, _OFF), NOW),
     "diag/report.all": fan_out_message.closed(_MANY, report(_PING, _FOUR[:1], _OFF), NOW),
+    "diag/report.given-up": fan_out_message.closed(_MANY, report(_PING, _NEVER, _OFF), NOW),
+    "diag/report.stopped": fan_out_message.closed(_MANY, report(_PING, _NEVER, _OFF), NOW).knowing(STOPPED),
     "diag/report.metrics": fan_out_message.closed({**_MANY, "kind": _READ}, report(_READ, _FULL, _OFF), NOW),
     "diag/report.logs": fan_out_message.closed(
         {**_MANY, "kind": _LOGS, "params": {"lines": 200}}, report(_LOGS, _ERRORS, _OFF), NOW

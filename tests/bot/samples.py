@@ -524,6 +524,7 @@ DEVICE = {
         "device/certificates", **_CERTIFIED | {"state": "", "not_after": None, "rows": [], "request": None}
     ),
     "device/renewing": _said("device/renewing", **_RENEWING),
+    "device/renewing.stopped": _said("device/renewing", **_RENEWING | {"clock_off_s": None} | STOPPED),
     "device/renewing.first": _said("device/renewing", **_RENEWING | {"not_after": None, "clock_off_s": None}),
     "device/revoked": _said("device/revoked", device_id="dev-1", serials=["4a0f", "4a10"], reason=HOSTILE, listed=True),
     "device/revoked.elsewhere": _said(
@@ -728,6 +729,12 @@ APPROVE = {
     "approve/asked.at-once": _said("approve/asked", **_ONE | {"state": "approved", "needed": 0}),
     "approve/decided": _said("approve/decided", Button(text="Show", run="approve show ap-01"), **_REQUEST),
     "approve/decided.approved": _said("approve/decided", **_REQUEST | _ALL_SAID | {"state": "approved"}),
+    "approve/held": _said("approve/held", **STOPPED),
+    "approve/decided.stopped": _said("approve/decided", **_REQUEST | _ALL_SAID | {"state": "approved"} | STOPPED),
+    "approve/decided.stopped-one": _said("approve/decided", **_ONE | {"state": "approved"} | STOPPED),
+    "approve/decided.stopped-glass": _said("approve/decided", **_REQUEST | _GLASS | {"state": "approved"} | STOPPED),
+    "approve/asked.stopped": _said("approve/asked", **_REQUEST | {"state": "approved", "needed": 0} | STOPPED),
+    "approve/outcome.stopped": _said("approve/outcome", **_REQUEST | _ALL_SAID | {"state": "started"} | STOPPED),
     "approve/decided.glass": _said("approve/decided", **_REQUEST | _GLASS | {"state": "approved"}),
     "approve/decided.rejected": _said("approve/decided", **_REQUEST | _REJECTED),
     "approve/decided.cancelled": _said("approve/decided", **_REQUEST | {"state": "cancelled", "ended_by": "U0ANN"}),

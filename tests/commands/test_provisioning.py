@@ -7,16 +7,13 @@ from datetime import datetime
 import pytest
 
 from fleet.lifecycle import DeviceStatus
-from fleet.roles import Person, Role
 from storage.db import Database
 from storage.tables import Device
 from tests import build, keyed
 from tests.conftest import settings_for
 from tests.house import House
 from tests.keyed import Keyed
-from tests.typed import VIC, refused, types
-
-APPROVER = Person("U0CAT", Role.APPROVER)
+from tests.typed import APPROVER, VIC, refused, types
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests import build
 from tests.conftest import NOW, settings_for
 from tests.house import House
 from tests.jobs.diagnosing import JOBS, METRICS, answer, asked, chunk, files, shown
-from tests.typed import ANN, VIC, refused, types
+from tests.typed import ANN, APPROVER, VIC, refused, types
 
 ONLINE = [f"dev-{number:02}" for number in range(20)]
 
@@ -60,6 +60,19 @@ async def test_devices_are_asked_at_a_pace_and_counted_in_one_message(house: Hou
     data = shown(house, "fan-out:").message.data
     assert (data["asked"], data["offline"], data["waited_for"], data["left"]) == (20, 2, 20, 0)
     assert len(house.deliver.posts()) == 1
+
+
+async def test_nobody_counts_as_asked_or_silent_while_everything_is_stopped(house: House) -> None:
+    await types(house, "bulk stop-all", APPROVER)
+    await ask(house)
+    await house.later(seconds=5)
+    data = shown(house, "fan-out:").message.data
+    assert (data["asked"], data["offline"], data["waited_for"], data["left"]) == (0, 2, 0, 20)
+    await house.later(minutes=10)  # it is too late to ask them
+    await house.later(seconds=5)
+    report = shown(house, "fan-out:").message
+    assert (report.template, report.data["stopped_by"]) == ("diag/report", APPROVER.id)
+    assert (report.data["asked"], report.data["given_up"], report.data["silent"]) == (0, 20, [])
 
 
 async def test_the_report_comes_when_all_have_answered_with_picture_table_and_the_slowest(house: House) -> None:

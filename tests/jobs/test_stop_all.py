@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from commands import bulk_stop_all, campaign
+from commands import approve, bulk, bulk_stop_all, campaign
 from fleet.campaign import OVER, CampaignStatus
 from fleet.errors import Refused
 from fleet.message import Message
+from fleet.selector import parse
 from fleet.settings import Settings
 from jobs.delivery import send
 from link.publish import SENT, Outcome, Outgoing
@@ -23,8 +24,8 @@ from tests import build
 from tests.build import NEW, OLD
 from tests.conftest import settings_for
 from tests.house import FakePublish
-from tests.jobs.test_campaigns import Campaigns, a_fleet, ack, begun, call, row_of, states, under_way
-from tests.typed import types
+from tests.jobs.test_campaigns import Campaigns, a_fleet, ack, begun, call, named, row_of, states, under_way
+from tests.typed import APPROVER, types
 
 COUNTED = ("retained", "commands", "leaving", "held_back")
 
@@ -88,6 +89,18 @@ async def test_what_is_approved_while_everything_is_stopped_waits_for_a_person_w
     await campaign.resume(call(house), campaign_id)
     await house.settle()
     assert len(house.publish.sent) == 2
+
+
+async def test_whoever_approves_a_campaign_meanwhile_learns_that_it_is_paused(db: Database, now: datetime) -> None:
+    house = Campaigns(db, settings_for(approvals={"policies": [{"operation": "*", "approvals": 1}]}), now)
+    await a_fleet(house, 4)
+    await bulk_stop_all.stop_all(call(house))
+    asked = await campaign.ask(call(house), named(await bulk.config(call(house), NEW, parse("all"))))
+    said = await approve.yes(call(house, APPROVER), asked.data["approval_id"])
+    assert (said.data["state"], said.data["stopped_by"]) == ("approved", "U0OLGA")
+    await house.settle()
+    [outcome] = [each.message for each in house.deliver.posts() if each.message.template == "approve/outcome"]
+    assert (outcome.data["state"], outcome.data["stopped_by"]) == ("started", "U0OLGA")
 
 
 def stop_message(house: Campaigns) -> Message:
@@ -223,6 +236,7 @@ async def test_what_is_asked_for_meanwhile_says_that_it_waits(house: Campaigns) 
         f"config assign {OLD} old-1",
         "diag ping old-0",
         "diag metrics all",
+        "device renew old-1",
     ):
         assert (await types(house, line)).data["stopped_by"] == "U0OLGA", line
     assert len(house.publish.sent) == before
