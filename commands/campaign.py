@@ -344,6 +344,8 @@ async def _changed(
     told = {"devices": count, "which": which, "why": row.why}
     await audit.add(session, call.now, call.person.id, f"campaign.{what}", row.id, told)
     await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
+    if what in ("resumed", "retried", "excluded"):  # of the others the message itself says by whom
+        await campaign_news.changed(session, row, call.now, call.settings)
     counts = await campaign_devices.counts(session, row)
     data = {
         "campaign_id": row.id,

@@ -69,6 +69,12 @@ async def recent(
     return (await session.execute(statement)).all()
 
 
+async def latest(session: AsyncSession, subject: str, actions: Collection[str]) -> AnyRow | None:
+    """The newest entry about a subject that is one of those actions."""
+    about = select(audit).where(audit.c.subject == subject, audit.c.action.in_(actions))
+    return (await session.execute(about.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(1))).first()
+
+
 async def note_settings(session: AsyncSession, replica: str, values: dict[str, str], now: datetime) -> list[str]:
     """A start of Muster: if its settings are others than at the start before, an entry says which. Returns their names.
 

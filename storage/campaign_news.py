@@ -14,13 +14,14 @@ from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
 from fleet.message import Message
 from fleet.rollout import Rollout
 from fleet.settings import Settings
-from storage import campaign_devices, campaign_failures, campaign_outcomes, campaign_skips, campaigns, outbox
+from storage import audit, campaign_devices, campaign_failures, campaign_outcomes, campaign_skips, campaigns, outbox
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
 
 _GROUPS = 5
 _REASONS = 3  # why approved devices were skipped
+_BY_PEOPLE = [f"campaign.{what}" for what in ("paused", "resumed", "aborted", "retried", "excluded")]
 _LATELY = timedelta(minutes=5)
 _SILENT = (CampaignStatus.PLANNED, CampaignStatus.WAITING)
 _CUT_SHORT = (CampaignStatus.STOPPING, CampaignStatus.ABORTED)
@@ -63,7 +64,28 @@ async def call(session: AsyncSession, row: Campaign, now: datetime, settings: Se
 async def message(session: AsyncSession, row: Campaign, now: datetime) -> Message:
     """As it should read now."""
     groups = await failures(session, row.id, _GROUPS)
-    return shown.message(row.status, await facts(session, row, now), groups)
+    data = {**await facts(session, row, now), "last": await _last(session, row)}
+    return shown.message(row.status, data, groups)
+
+
+async def changed(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> None:
+    """Say in the thread of its message what somebody has just done to it, if people see it by now."""
+    last = None if row.status in _SILENT else await _last(session, row)
+    if last is None:
+        return
+    key = campaigns.message_key(row.id)
+    said = {f"{key}:{last['entry']}": Message(template="bulk/by_whom", data={"title": row.title, "last": last})}
+    await outbox.put(session, said, row.channel or settings.slack.ops_channel, now, thread_key=key)
+
+
+async def _last(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
+    """What somebody did to it last: what, by, at, devices, which, and the id of the entry."""
+    found = await audit.latest(session, row.id, _BY_PEOPLE)
+    if found is None:
+        return None
+    what = str(found.action).removeprefix("campaign.")
+    data = {name: found.data.get(name) for name in ("devices", "which")}
+    return {"what": what, "by": found.actor, "at": found.at, "entry": found.id, **data}
 
 
 async def failures(session: AsyncSession, campaign_id: str, limit: int) -> list[dict[str, Any]]:

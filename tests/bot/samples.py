@@ -1069,6 +1069,7 @@ _CAMPAIGN = {
     "left_to_the_sweep": 0,
     "rate": 132.0,
     "eta": NOW + timedelta(minutes=44),
+    "last": None,
     "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False, "anew": True},
     "failures": [_FAILED],
 }
@@ -1093,6 +1094,8 @@ _SKIPPING = {
     "skipped": 10,
     "reasons": [[7, "in another campaign (ABCDEX)"], [1, HOSTILE]],
 }
+_RESUMED = {"what": "resumed", "by": "U0ANN", "at": AGO[3], "entry": "au-01", "devices": 0, "which": ""}
+_EXCLUDED = _RESUMED | {"what": "excluded", "devices": 40, "which": "model:gw9"}
 _PLAYED = {
     "took_s": 5400.0,
     "every": 1,
@@ -1175,6 +1178,9 @@ BULK = {
     "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
+    "bulk/campaign.resumed": _said("bulk/campaign", **_CAMPAIGN | {"last": _RESUMED}),
+    "bulk/by_whom": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_RESUMED),
+    "bulk/by_whom.excluded": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
     "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),
     "bulk/rehearsed": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED),

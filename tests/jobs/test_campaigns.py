@@ -307,6 +307,23 @@ async def test_an_abort_says_how_many_devices_the_sweep_goes_on_pushing_to(house
     assert (await campaign.show(call(house), campaign_id)).data["left_to_the_sweep"] == 0
 
 
+async def test_the_message_and_its_thread_say_who_left_devices_out_and_who_resumed_it(house: House) -> None:
+    await a_fleet(house, 6)
+    campaign_id = await begun(house)
+    await campaign.pause(call(house), campaign_id)
+    amir = call(house, Person("U0AMIR", Role.OPERATOR))
+    await campaign.exclude(amir, campaign_id, parse("dev-05"))
+    last = (await campaign.show(call(house), campaign_id)).data["last"]
+    assert (last["what"], last["by"], last["devices"], last["which"]) == ("excluded", "U0AMIR", 1, "id:dev-05")
+    await house.later(seconds=1)
+    await campaign.resume(call(house), campaign_id)
+    last = (await campaign.show(call(house), campaign_id)).data["last"]
+    assert (last["what"], last["by"]) == ("resumed", "U0OLGA")
+    await house.settle()
+    told = [each.message.data["last"] for each in house.deliver.posts() if each.message.template == "bulk/by_whom"]
+    assert [(each["what"], each["by"]) for each in told] == [("excluded", "U0AMIR"), ("resumed", "U0OLGA")]
+
+
 async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_say_why(house: House) -> None:
     ids = await a_fleet(house, 4)
     has_it = build.device("dev-has-it", house.now, reported_config_version=NEW, target_config_version=NEW)
