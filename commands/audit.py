@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from commands.spec import Call, command
 from fleet.message import Button, Message
-from fleet.roles import Role
+from fleet.roles import MUSTER, Role
 from fleet.story import detail, words
 from storage import audit, devices, story
 
 _PAGE = 12
 _ENTRIES = 20
+_KINDS = 12
+_ID = re.compile(r"[UW][A-Z0-9]+")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@?(\S+)")
 
 
@@ -55,15 +58,28 @@ async def entries(
 
     All of it is written by `muster audit export` on the bot's machine, and verified by `muster audit verify`.
     """
-    person = _person(who)
+    person, kind = _person(who), what.strip().replace(" ", ".")
     async with call.db.read() as session:
-        found = await audit.recent(session, _ENTRIES + 1, person, what, since, before)
+        found = await audit.recent(session, _ENTRIES + 1, person, kind, since, before)
+        kinds = [] if found or not what else await audit.kinds(session)
     rows = [[row.at, row.actor, words(row.action), row.subject, detail(row.data), row.seq] for row in found[:_ENTRIES]]
     buttons: tuple[Button, ...] = ()
     if len(found) > _ENTRIES:
-        run = f"audit --before {found[_ENTRIES - 1].id}" + _flags(person, what, since)
+        run = f"audit --before {found[_ENTRIES - 1].id}" + _flags(person, kind, since)
         buttons = (Button(text="Earlier", run=run, replaces=True),)
-    return Message(template="audit/list", data={"rows": rows}, buttons=buttons)
+    data = {"rows": rows, "kinds": _near(what, kinds), "nobody": who if person and not _known(person) else ""}
+    return Message(template="audit/list", data=data, buttons=buttons)
+
+
+def _near(what: str, kinds: Sequence[str]) -> list[str]:
+    """What could have been typed instead: the kinds that have the word in them, else the first of all."""
+    having = [each for each in kinds if what.lower() in each]
+    return (having or list(dict.fromkeys(each.partition(".")[0] for each in kinds)))[:_KINDS]
+
+
+def _known(person: str) -> bool:
+    """Whether that is how the audit calls somebody: by their id in Slack, or Muster itself."""
+    return person == MUSTER.id or _ID.fullmatch(person) is not None
 
 
 def _person(text: str) -> str:

@@ -15,6 +15,8 @@ from storage import batch, ids
 from storage.db import AnyRow, wake
 from storage.tables import audit, audit_subjects
 
+_NEWEST = 10_000
+
 
 async def add(
     session: AsyncSession,
@@ -67,6 +69,12 @@ async def recent(
     if before:
         statement = statement.where(audit.c.id < before)
     return (await session.execute(statement)).all()
+
+
+async def kinds(session: AsyncSession) -> Sequence[str]:
+    """The actions of the newest entries, sorted: an audit of years is not read for a hint."""
+    newest = select(audit.c.action).order_by(audit.c.id.desc()).limit(_NEWEST).subquery()
+    return (await session.scalars(select(newest.c.action).distinct().order_by(newest.c.action))).all()
 
 
 async def latest(session: AsyncSession, subject: str, actions: Collection[str]) -> AnyRow | None:

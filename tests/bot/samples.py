@@ -991,8 +991,11 @@ AUDIT = {
             [AGO[1], "U0ANN", "device suspended", "dev-1", HOSTILE, None],
             [AGO[90], "muster", "config pushed", "500 devices", "", 12_344],
         ],
+        kinds=[],
+        nobody="",
     ),
-    "audit/list.none": _said("audit/list", rows=[]),
+    "audit/list.none": _said("audit/list", rows=[], kinds=[], nobody=""),
+    "audit/list.mistyped": _said("audit/list", rows=[], kinds=["campaign", "device"], nobody="olga"),
     "audit/why": _said(
         "audit/why",
         Button(text="Earlier", run="why dev-1 --before 2026-03-19T14:00:00+00:00", replaces=True),

@@ -96,5 +96,11 @@ async def test_approvers_see_the_newest_entries_and_narrow_them(house: House) ->
     assert {row[1] for row in (await types(house, "audit --who <@U0ANN>", APRIL)).data["rows"]} == {"U0ANN"}
     [row] = (await types(house, "audit --what config", APRIL)).data["rows"]
     assert row[3] == "2026.9"
-    assert (await types(house, "audit --since 2027-01-01", APRIL)).data["rows"] == []
+    [row] = (await types(house, 'audit --what "config added"', APRIL)).data["rows"]
+    assert row[3] == "2026.9"
+    nothing = (await types(house, "audit --since 2027-01-01", APRIL)).data
+    assert (nothing["rows"], nothing["kinds"], nothing["nobody"]) == ([], [], "")
+    assert (await types(house, "audit --what stop", APRIL)).data["kinds"] == ["config", "device"]
+    assert (await types(house, "audit --what moved", APRIL)).data["kinds"] == ["device.moved"]
+    assert (await types(house, "audit --who olga", APRIL)).data["nobody"] == "olga"
     assert "approver" in await refused(house, "audit")
