@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import signal
 import sys
@@ -21,7 +22,9 @@ BENCHES = ("ingest", "drift-query", "sweep-idle", "push", "audit", "campaign", "
 
 def measured(name: str, size: Size) -> Result:
     """Run one bench."""
-    result: Result = importlib.import_module(f"bench.{name.replace('-', '_')}").run(size)
+    module = importlib.import_module(f"bench.{name.replace('-', '_')}")
+    gc.freeze()  # as `muster` does with all that it has imported
+    result: Result = module.run(size)
     return result
 
 

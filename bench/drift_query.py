@@ -78,6 +78,7 @@ async def _postgres(url: str, size: Size, result: Result) -> None:
     connection = await registry.connect_postgres(url)
     await connection.execute(_statement())
     await connection.execute("VACUUM ANALYZE")
+    await connection.execute("SET enable_seqscan = off")  # as the sweep does
     statement, parameters = await _as_it_runs(db, now, size.devices)
 
     async def bare() -> Rows:
@@ -97,7 +98,7 @@ async def _as_it_runs(db: Database, now: datetime, limit: int) -> tuple[str, Seq
 
     event.listen(db.engine.sync_engine, "before_cursor_execute", remember)
     async with db.begin() as session:
-        await session.execute(drift_sweep.drifted(now, limit))
+        await drift_sweep.find(session, now, limit)
     event.remove(db.engine.sync_engine, "before_cursor_execute", remember)
     return next(each for each in ran if "hours_since_seen" in each[0])
 
@@ -105,7 +106,7 @@ async def _as_it_runs(db: Database, now: datetime, limit: int) -> tuple[str, Seq
 async def _compare(what: str, db: Database, now: datetime, bare: Query, size: Size, result: Result) -> None:
     async def muster() -> Rows:
         async with db.read() as session:
-            return (await session.execute(drift_sweep.drifted(now, size.devices))).all()
+            return await drift_sweep.find(session, now, size.devices)
 
     same = [tuple(row) for row in await muster()] == [tuple(row) for row in await bare()]
     if not same or len(await muster()) != size.devices // _DRIFTED:

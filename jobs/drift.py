@@ -37,7 +37,7 @@ async def sweep(run: Run) -> datetime | None:
     mended, taken_up = await _close_mended(run), 0
     while True:
         async with run.db.begin(CLOCK) as session:
-            found = (await session.execute(drift_sweep.drifted(run.now, policy.sweep_limit))).all()
+            found = await drift_sweep.find(session, run.now, policy.sweep_limit)
             taken_up += await drift_sweep.take_up(session, found, run.now, policy, MUSTER.id)
             if len(found) < policy.sweep_limit:
                 done = {"taken_up": taken_up, "mended": mended}

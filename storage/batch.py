@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     not_,
     select,
+    text,
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -94,6 +95,12 @@ def moment(value: datetime) -> ColumnElement[datetime]:
 def insert(session: AsyncSession, table: Table) -> Any:
     """The INSERT of this session's database, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert(table)
+
+
+async def by_index(session: AsyncSession) -> None:
+    """For the rest of this transaction PostgreSQL reads no table as a whole where an index serves."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
 
 
 async def add(session: AsyncSession, table: Table, new: Sequence[Mapping[str, Any]]) -> None:

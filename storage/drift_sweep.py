@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, not_, or_, select, text
+from sqlalchemy import ColumnElement, Select, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import first_state
@@ -18,9 +18,15 @@ from storage.drift import OPEN, STILL_DRIFTED
 from storage.tables import campaign_devices, devices, drift_cases
 from storage.tables.campaigns import UNDER_WAY
 
-_FEW = text("CASE WHEN target_config_version != reported_config_version THEN 1 ELSE 0 END = 1")
-"""Part of DRIFTED once more, in a form that PostgreSQL guesses to be rare. Of `!=` between two columns it thinks that
-nearly every row has it, and would read the whole fleet instead of the partial index."""
+
+async def find(session: AsyncSession, now: datetime, limit: int) -> Sequence[AnyRow]:
+    """The rows of `drifted`, by the index of drifted devices.
+
+    Of `!=` between two columns PostgreSQL thinks that nearly every row has it, and would read the whole fleet.
+    """
+    await batch.by_index(session)
+    rows: Sequence[AnyRow] = (await session.execute(drifted(now, limit))).all()
+    return rows
 
 
 def drifted(now: datetime, limit: int) -> Select[Any]:
@@ -31,49 +37,36 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
     partial index serves it whatever the plan cache does; sorting comes after filtering. A device that a campaign asks
     just now is left to it.
     """
-    behind = _behind()
     return (
         select(
-            behind.c.device_id,
-            behind.c.target_config_version,
-            behind.c.reported_config_version,
-            behind.c.last_seen_at,
-            behind.c.site,
-            hours_since(batch.moment(now), behind.c.last_seen_at).label("hours_since_seen"),
-            _open_case(behind).scalar_subquery().label("case_id"),
+            devices.c.device_id,
+            devices.c.target_config_version,
+            devices.c.reported_config_version,
+            devices.c.last_seen_at,
+            devices.c.site,
+            hours_since(batch.moment(now), devices.c.last_seen_at).label("hours_since_seen"),
+            _open_case().scalar_subquery().label("case_id"),
         )
-        .where(not_(_known_to_somebody(behind)))
-        .order_by(behind.c.last_seen_at.desc().nulls_last())
+        .where(STILL_DRIFTED, not_(_known_to_somebody()))
+        .order_by(devices.c.last_seen_at.desc().nulls_last())
         .limit(limit)
     )
 
 
-def _behind() -> CTE:
-    """The drifted devices. By itself in PostgreSQL's eyes, which would reckon what is asked of each for the fleet."""
-    found = select(
-        devices.c.device_id,
-        devices.c.target_config_version,
-        devices.c.reported_config_version,
-        devices.c.last_seen_at,
-        devices.c.site,
-    )
-    return found.where(STILL_DRIFTED, _FEW).cte("behind").prefix_with("MATERIALIZED", dialect="postgresql")
+def _open_case() -> Select[Any]:
+    return select(drift_cases.c.id).where(drift_cases.c.device_id == devices.c.device_id, OPEN).correlate(devices)
 
 
-def _open_case(behind: CTE) -> Select[Any]:
-    return select(drift_cases.c.id).where(drift_cases.c.device_id == behind.c.device_id, OPEN).correlate(behind)
-
-
-def _known_to_somebody(behind: CTE) -> ColumnElement[bool]:
+def _known_to_somebody() -> ColumnElement[bool]:
     """It has an open case for its present target, or is asked by a campaign just now.
 
     Looked up for each drifted device: joined, PostgreSQL would walk all open cases for each, of which there are none
     or thousands whatever its statistics say.
     """
-    taken_up = _open_case(behind).where(drift_cases.c.target_version == behind.c.target_config_version)
+    taken_up = _open_case().where(drift_cases.c.target_version == devices.c.target_config_version)
     under_way = text(f"campaign_devices.{UNDER_WAY}")
-    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == behind.c.device_id, under_way)
-    return batch.and_not_guessed(or_(taken_up.exists(), asked.correlate(behind).exists()))
+    asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == devices.c.device_id, under_way)
+    return batch.and_not_guessed(or_(taken_up.exists(), asked.correlate(devices).exists()))
 
 
 async def take_up(session: AsyncSession, found: Sequence[AnyRow], now: datetime, policy: DriftSettings, by: str) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from fleet.lifecycle import DeviceStatus
 from fleet.settings import DatabaseSettings
-from storage import drift_sweep
+from storage import batch, drift_sweep
 from storage.db import Database
 from tests import build
 from tests.build import NEW, OLD
@@ -29,7 +29,7 @@ async def test_its_columns_are_those_that_operators_need(db: Database) -> None:
     ]
     await build.fleet(db, NOW, rows)
     async with db.read() as session:
-        found = (await session.execute(drift_sweep.drifted(NOW, 10))).all()
+        found = await drift_sweep.find(session, NOW, 10)
     late, never = found
     assert late._asdict() == {
         "device_id": "dev-late",
@@ -48,7 +48,7 @@ async def test_last_heard_comes_first_and_never_heard_last(db: Database) -> None
     rows = [build.device(name, NOW, reported_config_version=OLD, last_seen_at=at) for name, at in seen.items()]
     await build.fleet(db, NOW, rows)
     async with db.read() as session:
-        found = (await session.execute(drift_sweep.drifted(NOW, 10))).all()
+        found = await drift_sweep.find(session, NOW, 10)
     assert [row.device_id for row in found] == ["dev-b", "dev-d", "dev-a", "dev-c"]
 
 
@@ -67,6 +67,7 @@ async def test_the_partial_index_serves_the_statement_that_the_sweep_runs(db: Da
     statement, parameters = next(each for each in ran if "hours_since_seen" in each[0])
     await analyze(db)
     async with db.read() as session:
+        await batch.by_index(session)
         connection = await session.connection()
         if db.is_sqlite:
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
@@ -95,12 +96,12 @@ async def test_a_sweep_of_many_reads_each_once_also_when_the_table_of_cases_was_
     await analyze(db)
     for _ in range(12):  # as often as it takes until PostgreSQL would keep a plan
         async with db.begin() as session:
-            await session.execute(drift_sweep.drifted(NOW, 0))
+            await drift_sweep.find(session, NOW, 0)
     async with db.begin() as session:
-        found = (await session.execute(drift_sweep.drifted(NOW, 400))).all()
+        found = await drift_sweep.find(session, NOW, 400)
         assert await drift_sweep.take_up(session, found, NOW, policy, "olga") == 400
     async with db.begin() as session:
-        assert len((await session.execute(drift_sweep.drifted(NOW, 400))).all()) == 400
+        assert len(await drift_sweep.find(session, NOW, 400)) == 400
         assert await rows_read(session) < 800 * 10
     await db.close()
 
@@ -117,4 +118,4 @@ async def test_a_case_that_is_open_for_the_present_target_is_not_found_again(db:
     house = House(db, settings_for(), NOW)
     await house.settle()
     async with db.read() as session:
-        assert not (await session.execute(drift_sweep.drifted(NOW, 10))).all()
+        assert not await drift_sweep.find(session, NOW, 10)
