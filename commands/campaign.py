@@ -341,7 +341,7 @@ async def _changed(
     session: AsyncSession, call: Call, row: Campaign, what: str, count: int = 0, which: str = ""
 ) -> Message:
     """What was done, for the person, the audit and everybody who looks at the live message."""
-    told = {"devices": count, "which": which, "why": row.why}
+    told = {"devices": count, "which": which, "why": row.why, "status": row.status.value}
     await audit.add(session, call.now, call.person.id, f"campaign.{what}", row.id, told)
     await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
     if what in ("resumed", "retried", "excluded"):  # of the others the message itself says by whom

@@ -1097,7 +1097,15 @@ _SKIPPING = {
     "skipped": 10,
     "reasons": [[7, "in another campaign (ABCDEX)"], [1, HOSTILE]],
 }
-_RESUMED = {"what": "resumed", "by": "U0ANN", "at": AGO[3], "entry": "au-01", "devices": 0, "which": ""}
+_RESUMED = {
+    "what": "resumed",
+    "by": "U0ANN",
+    "at": AGO[3],
+    "entry": "au-01",
+    "devices": 0,
+    "which": "",
+    "status": "running",
+}
 _EXCLUDED = _RESUMED | {"what": "excluded", "devices": 40, "which": "model:gw9"}
 _PLAYED = {
     "took_s": 5400.0,
@@ -1182,6 +1190,7 @@ BULK = {
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/campaign.resumed": _said("bulk/campaign", **_CAMPAIGN | {"last": _RESUMED}),
+    "bulk/last_change": _said("bulk/last_change", last=_RESUMED),
     "bulk/by_whom": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_RESUMED),
     "bulk/by_whom.excluded": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
