@@ -98,12 +98,15 @@ async def states(house: House, campaign_id: str) -> Counter[str]:
     return Counter(row.state.value for row in (await targets(house, campaign_id)).values())
 
 
-async def nothing_under_way(house: House, campaign_id: str, **passes: float) -> None:
-    """Until all that are online have been tried; the clock is turned by `passes` each time it is looked at."""
+async def nothing_under_way(house: House, campaign_id: str, seconds: float = 1, **passes: float) -> None:
+    """Until all that are online have been tried; the clock is turned each time it is looked at.
+
+    What a busy machine could not do at once is due again later: with a clock that stands, never.
+    """
     busy = {"planned", "dispatched", "acked", "verifying"}
 
     async def tried() -> bool:
-        house.clock.now += timedelta(**passes)
+        house.clock.now += timedelta(seconds=seconds, **passes)
         await house.settle()
         return not busy & set(await states(house, campaign_id))
 
