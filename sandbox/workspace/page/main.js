@@ -95,9 +95,18 @@ function openThread(ts) {
 
 const title = (channel) => (channel.is_im ? "Muster" : `# ${channel.name}`);
 
+// Draws only what looks different by now: a button that is drawn anew loses the click that is under way.
+const looks = new WeakMap();
+function redraw(where, shown, draw) {
+  const look = JSON.stringify(shown);
+  if (looks.get(where) === look) return;
+  looks.set(where, look);
+  where.replaceChildren(...draw());
+}
+
 function drawSide() {
   const { users, personas, channels, connections } = page.names;
-  at("persona").replaceChildren(...personas.map((id) =>
+  redraw(at("persona"), [page.user, personas], () => personas.map((id) =>
     el("option", { value: id, selected: id === page.user }, users[id].real_name)));
   const entry = (one) => el("li", {}, el("button", {
     type: "button",
@@ -105,8 +114,9 @@ function drawSide() {
     "aria-current": one.id === page.channel ? "page" : null,
     onclick: () => openChannel(one.id),
   }, title(one), one.unread ? el("span", { class: "count" }, one.unread > 98 ? "99+" : one.unread) : null));
-  at("channels").replaceChildren(...channels.filter((one) => !one.is_im).map(entry));
-  at("ims").replaceChildren(...channels.filter((one) => one.is_im).map(entry));
+  const list = (where, ones) => redraw(at(where), [page.channel, ones], () => ones.map(entry));
+  list("channels", channels.filter((one) => !one.is_im));
+  list("ims", channels.filter((one) => one.is_im));
   at("groups").replaceChildren(...groups(page.names));
   const channel = here();
   drawTabs(channel);
@@ -130,7 +140,7 @@ function drawTabs(channel) {
 
 function drawSurfaces() {
   modal.show(page.names.modals);
-  at("home").replaceChildren(...home(page.names.home, page));
+  redraw(at("home"), [page.user, page.names.home ?? null], () => home(page.names.home, page));
 }
 
 function openTab(tab) {
