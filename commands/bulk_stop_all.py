@@ -32,9 +32,7 @@ async def _pause_all(session: AsyncSession, call: Call, why: str) -> None:
         if CampaignStatus.PAUSED not in MOVES[each.status]:
             continue
         row = await campaigns.get(session, each.id, lock=True)
-        ends = call.now + call.settings.campaigns.pause_expires
-        await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=why)
-        await campaign_devices.withdraw(session, row, call.now)
+        await campaign_devices.pause(session, row, call.person.id, why, call.now, call.settings.campaigns)
         await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
 
 

@@ -137,9 +137,7 @@ async def pause(call: Call, campaign: str, why: Rest | None = None) -> Message:
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
         _refuse_unless(row, CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING, what="paused")
-        ends = call.now + call.settings.campaigns.pause_expires
-        await campaigns.move(session, row, CampaignStatus.PAUSED, call.person.id, call.now, due_at=ends, why=why or "")
-        await campaign_devices.withdraw(session, row, call.now)
+        await campaign_devices.pause(session, row, call.person.id, why or "", call.now, call.settings.campaigns)
         return await _changed(session, call, row, "paused")
 
 

@@ -110,7 +110,7 @@ async def _outcomes(run: Run, session: AsyncSession, row: Campaign, stopped: boo
 
 async def _do(run: Run, session: AsyncSession, row: Campaign, step: Step) -> datetime | None:
     """Write a step, but for sending. Returns when to look again: at once after a change."""
-    by, now, policy = MUSTER.id, run.now, run.settings.campaigns
+    by, now = MUSTER.id, run.now
     match step:
         case Wait(until=until):
             return until
@@ -124,9 +124,7 @@ async def _do(run: Run, session: AsyncSession, row: Campaign, step: Step) -> dat
         case Soak(until=until):
             await campaigns.move(session, row, CampaignStatus.SOAKING, by, now, due_at=until)
         case Pause(why=why):
-            ends = now + policy.pause_expires
-            await campaigns.move(session, row, CampaignStatus.PAUSED, by, now, due_at=ends, why=why)
-            await campaign_devices.withdraw(session, row, now)
+            await campaign_devices.pause(session, row, by, why, now, run.settings.campaigns)
             await audit.add(session, now, by, "campaign.paused", row.id, {"why": why})
             await campaign_news.call(session, row, now, run.settings)
             log.warning("a campaign was paused by its gate", campaign=row.id, why=why)
@@ -206,8 +204,7 @@ async def _held(run: Run, session: AsyncSession, row: Campaign, fence: Fence) ->
     """Pause what begins after a stop-all, or in its very moment, as that pauses what it finds: a person resumes it."""
     if CampaignStatus.PAUSED not in MOVES[row.status]:
         return False
-    why, ends = fences.why(fence), run.now + run.settings.campaigns.pause_expires
-    await campaigns.move(session, row, CampaignStatus.PAUSED, fence.put_by, run.now, due_at=ends, why=why)
-    await campaign_devices.withdraw(session, row, run.now)
+    why = fences.why(fence)
+    await campaign_devices.pause(session, row, fence.put_by, why, run.now, run.settings.campaigns)
     await audit.add(session, run.now, MUSTER.id, "campaign.paused", row.id, {"why": why})
     return True

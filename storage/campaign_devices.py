@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import UNSETTLED, UNSUCCESSFUL, CampaignStatus, Counts, TargetState
 from fleet.operation import OperationState
+from fleet.settings import CampaignSettings
 from storage import batch, operations
+from storage import campaigns as rows_of
 from storage.db import AnyRow
 from storage.tables import Campaign, campaign_devices, devices
 from storage.tables import operations as operation_rows
@@ -99,6 +101,15 @@ async def plan_again(session: AsyncSession, row: Campaign, device_ids: Sequence[
     )
     asked = [each for each in await session.scalars(statement, {"given": batch.dump(device_ids)}) if each]
     await operations.close(session, asked, OperationState.EXPIRED, now)
+
+
+async def pause(
+    session: AsyncSession, row: Campaign, by: str, why: str, now: datetime, policy: CampaignSettings
+) -> None:
+    """Nothing more is sent for now, and what has not left yet is taken back. Raises as `campaigns.move` does."""
+    ends = now + policy.pause_expires
+    await rows_of.move(session, row, CampaignStatus.PAUSED, by, now, due_at=ends, why=why)
+    await withdraw(session, row, now)
 
 
 async def withdraw(session: AsyncSession, row: Campaign, now: datetime) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, not_, or_, select, text
+from sqlalchemy import ColumnElement, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import first_state
@@ -47,7 +47,7 @@ def drifted(now: datetime, limit: int) -> Select[Any]:
             hours_since(batch.moment(now), devices.c.last_seen_at).label("hours_since_seen"),
             _open_case().scalar_subquery().label("case_id"),
         )
-        .where(STILL_DRIFTED, not_(_known_to_somebody()))
+        .where(STILL_DRIFTED, *_nobody_knows_of_it())
         .order_by(devices.c.last_seen_at.desc().nulls_last())
         .limit(limit)
     )
@@ -57,8 +57,8 @@ def _open_case() -> Select[Any]:
     return select(drift_cases.c.id).where(drift_cases.c.device_id == devices.c.device_id, OPEN).correlate(devices)
 
 
-def _known_to_somebody() -> ColumnElement[bool]:
-    """It has an open case for its present target, or is asked by a campaign just now.
+def _nobody_knows_of_it() -> tuple[ColumnElement[bool], ...]:
+    """It has no open case for its present target, and no campaign asks it just now.
 
     Looked up for each drifted device: joined, PostgreSQL would walk all open cases for each, of which there are none
     or thousands whatever its statistics say.
@@ -66,7 +66,7 @@ def _known_to_somebody() -> ColumnElement[bool]:
     taken_up = _open_case().where(drift_cases.c.target_version == devices.c.target_config_version)
     under_way = text(f"campaign_devices.{UNDER_WAY}")
     asked = select(campaign_devices.c.device_id).where(campaign_devices.c.device_id == devices.c.device_id, under_way)
-    return batch.and_not_guessed(or_(taken_up.exists(), asked.correlate(devices).exists()))
+    return batch.not_found(taken_up), batch.not_found(asked.correlate(devices))
 
 
 async def take_up(session: AsyncSession, found: Sequence[AnyRow], now: datetime, policy: DriftSettings, by: str) -> int:
