@@ -99,6 +99,8 @@ class Fleet:
                 finally:  # when it is told to be silent, what is under way is waited for
                     await sent
                     self.last_boot[device_id] = boot_id
+                async with self._news:
+                    self._news.notify_all()
                 await asyncio.sleep(0.01)
 
     async def _say(self, topic: str, payload: dict[str, Any]) -> None:
@@ -237,6 +239,7 @@ async def test_a_bot_that_is_killed_again_and_again_loses_nothing_and_says_nothi
                 if moment is in_a_post:
                     await ws.inject("chat.postMessage", accept_then_drop=True)
                 await bot.start()
+            await asyncio.wait_for(fleet.until(lambda: len(fleet.last_boot) == len(fleet.talking)), AT_LAST)
         finally:
             await ended(talking)
 
