@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sqlite3
 import tempfile
@@ -60,7 +61,7 @@ def sqlite(devices: int, reported: str = NEW) -> Iterator[Path]:
     """A registry in a file of its own, of active devices that were just heard and should run NEW."""
     with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:
         path = Path(folder) / "muster.db"
-        asyncio.run(_migrated(sqlite_url(path)))
+        path.write_bytes(_template())
         connection = sqlite3.connect(path, isolation_level=None)
         connection.execute("PRAGMA synchronous=off")
         connection.execute("BEGIN")
@@ -97,6 +98,15 @@ def postgres(devices: int, reported: str = NEW) -> Iterator[str]:
 async def connect_postgres(url: str) -> asyncpg.Connection[Any]:
     """The bare driver's connection to it."""
     return await asyncpg.connect(host=url.rpartition("=")[2], user="postgres", database="postgres")
+
+
+@functools.cache
+def _template() -> bytes:
+    """An empty registry in SQLite, migrated once."""
+    with tempfile.TemporaryDirectory(prefix="muster-bench-") as folder:
+        path = Path(folder) / "muster.db"
+        asyncio.run(_migrated(sqlite_url(path)))
+        return path.read_bytes()
 
 
 async def _migrated(url: str) -> None:

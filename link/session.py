@@ -107,7 +107,7 @@ class Session:
         return session
 
     def _hook(self, receive: Callable[[Received], None], on_accepted: Callable[[Session], None]) -> None:
-        inner, client = self._paho, self._client
+        inner, connecting = self._paho, self._client._connected
         loop = asyncio.get_running_loop()
         connected, disconnected, opened = inner.on_connect, inner.on_disconnect, inner.on_socket_open
         # aiomqtt has no switch for it: without this paho acks as soon as a message is in memory, and a crash before
@@ -134,8 +134,9 @@ class Session:
         def on_disconnect(*args: Any) -> None:
             self._open = False
             disconnected(*args)  # type: ignore[misc]
-            if not client._connected.done():
-                client._connected.set_exception(aiomqtt.MqttError("the broker hung up"))
+            if not connecting.done():
+                connecting.set_exception(aiomqtt.MqttError("the broker hung up"))
+                connecting.exception()  # whoever waits gets it; if nobody does any more, asyncio need not report it
 
         def on_socket_open(*args: Any) -> None:
             self.answered = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,8 +29,9 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def head() -> str:
-    """The newest revision that this Muster knows."""
+    """The newest revision that this Muster knows. To look for it reads every migration: it is looked for once."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
@@ -57,8 +59,9 @@ async def current(db: Database) -> str | None:
 async def upgrade(db: Database) -> tuple[str | None, str]:
     """Bring the database to the newest revision, in one transaction. Returns (before, after)."""
     before = await current(db)
-    async with db.engine.begin() as connection:
-        await connection.run_sync(_upgrade)
+    if before != head():
+        async with db.engine.begin() as connection:
+            await connection.run_sync(_upgrade)
     return before, head()
 
 
