@@ -20,7 +20,7 @@ from bench.surroundings import new_run
 from bot import logs
 from bot.app import Devices
 from bot.clock import Clock
-from commands import bulk, campaign
+from commands import bulk, campaign_approval
 from commands.spec import Call
 from fleet.campaign import TargetState
 from fleet.roles import Person, Role
@@ -99,7 +99,7 @@ async def send(orders: dict[str, Any]) -> None:
     child.say({"ready": True})
     child.wait_for_parent()
     watch = Stopwatch()
-    await campaign.ask(_call(db, settings), campaign_id)
+    await campaign_approval.ask(_call(db, settings), campaign_id)
     while not (done := await _ended(db, campaign_id)):  # noqa: ASYNC110 - the rows have no event
         await asyncio.sleep(0.02)
     assert done == count, f"{done} of {count} succeeded"
@@ -144,7 +144,7 @@ async def stagger(orders: dict[str, Any]) -> None:
     flags = {"canary": "none", "wave": "100%", "stagger": timedelta(seconds=orders["stagger"])}
     plan_ = await bulk.restart(_call(db, settings), parse("all"), **flags)
     clock.start()
-    await campaign.ask(_call(db, settings), str(plan_.data["campaign_id"]))
+    await campaign_approval.ask(_call(db, settings), str(plan_.data["campaign_id"]))
     while len(paper.left) < orders["count"]:  # noqa: ASYNC110 - nor has this list
         await asyncio.sleep(0.1)
     child.say({"left": paper.left})

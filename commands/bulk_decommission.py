@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Unpack
 
-from commands.bulk import At, Draft, Waves, plan, rollout_of
+from commands.campaign_draft import Draft, plan
+from commands.pace import At, Waves, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.errors import BadInput, Refused

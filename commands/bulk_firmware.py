@@ -6,7 +6,8 @@ from typing import Annotated, Unpack
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from commands.bulk import At, Draft, Pace, plan, rollout_of
+from commands.campaign_draft import Draft, plan
+from commands.pace import At, Pace, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.message import Message

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from commands.bulk import At, Draft, MaxFailed, plan, rollout_of
+from commands.campaign_draft import Draft, plan
+from commands.pace import At, MaxFailed, rollout_of
 from commands.spec import Call, command
 from fleet import rotation
 from fleet.campaign import LEGAL, CampaignKind

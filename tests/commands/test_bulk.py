@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands import approve, bulk, campaign
+from commands import approve, bulk, campaign_approval, campaign_progress, campaign_targets
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.selector import parse
 from fleet.settings import Settings
@@ -96,7 +96,7 @@ async def test_those_under_way_are_listed_before_plans_and_each_button_begins_wi
     first = await begun(house, "site:oslo")
     await house.later(seconds=1)
     plan = named(await bulk.config(call(house), NEW, parse("all")))
-    listed = await campaign.list_all(call(house))
+    listed = await campaign_progress.list_all(call(house))
     assert [row[0] for row in listed.data["rows"]] == [first[-6:], plan[-6:]]
     assert [each.text for each in listed.buttons] == [f"{each[-6:]} Configuration {NEW}" for each in (first, plan)]
 
@@ -105,15 +105,15 @@ async def test_what_is_excluded_from_a_plan_is_not_approved_with_it(house: Campa
     await a_fleet(house, 4)
     plan = await bulk.config(call(house), NEW, parse("all"))
     before = await row_of(house, named(plan))
-    await campaign.exclude(call(house), named(plan), parse("dev-00"))
+    await campaign_targets.exclude(call(house), named(plan), parse("dev-00"))
     after = await row_of(house, named(plan))
     assert (before.targets, after.targets) == (4, 3)
     assert before.targets_sha256 != after.targets_sha256
-    await campaign.ask(call(house), named(plan))
+    await campaign_approval.ask(call(house), named(plan))
     await house.settle()
     assert await states(house, named(plan)) == {"skipped": 1, "dispatched": 1, "planned": 2}
     with pytest.raises(Refused, match="is running: there is nothing to ask for"):
-        await campaign.ask(call(house), named(plan))
+        await campaign_approval.ask(call(house), named(plan))
 
 
 async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campaigns) -> None:
@@ -122,7 +122,7 @@ async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campai
     async with house.db.begin() as session:
         await session.execute(devices.update().values(site="bergen", target_config_version=OLD))
     await all_online(house)
-    plan = await campaign.top_up(call(house), first)
+    plan = await bulk.top_up(call(house), first)
     assert (plan.data["title"], plan.data["targets"]) == (f"Configuration {NEW} (top-up)", 1)
     assert (await row_of(house, named(plan))).parent_id == first
 
@@ -131,17 +131,17 @@ async def test_a_top_up_without_anybody_new_says_whether_devices_match_at_all(ho
     await a_fleet(house, 2)
     first = await begun(house, "site:bergen")
     with pytest.raises(Refused, match=f"All devices that match site:bergen are in campaign {first[-6:]} already"):
-        await campaign.top_up(call(house), first)
+        await bulk.top_up(call(house), first)
     async with house.db.begin() as session:
         await session.execute(devices.update().values(site="oslo"))
     with pytest.raises(Refused, match="No device matches site:bergen"):
-        await campaign.top_up(call(house), first)
+        await bulk.top_up(call(house), first)
 
 
 async def test_whoever_approves_sees_the_rules_of_the_campaign_and_which_it_is(house: Campaigns) -> None:
     await a_fleet(house, 3)
     plan = await bulk.config(call(house), NEW, parse("all"))
-    asked = await campaign.ask(call(house), named(plan))
+    asked = await campaign_approval.ask(call(house), named(plan))
     said = (await approve.show(call(house), str(asked.data["approval_id"]))).data
     assert (said["rules"], said["campaign_id"]) == (plan.data["rollout"], named(plan))
     assert "rollout" not in dict(said["params"])

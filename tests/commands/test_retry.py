@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
-from commands import campaign
+from commands import campaign_targets
 from fleet.campaign import TargetState
 from fleet.errors import FleetError, NotFound
 from fleet.message import Button
@@ -99,7 +99,7 @@ async def test_of_two_who_press_at_once_one_is_told_that_somebody_was_faster(hou
     both = await asyncio.gather(*(types(house, button.run) for _ in range(2)))
     assert sorted(each.template for each in both) == ["bulk/changed", "problem"]
     late = await asyncio.gather(
-        *(campaign.retry(call(house), campaign_id, model="gw 3") for _ in range(2)), return_exceptions=True
+        *(campaign_targets.retry(call(house), campaign_id, model="gw 3") for _ in range(2)), return_exceptions=True
     )
     [told] = [str(each) for each in late if isinstance(each, FleetError)]
     assert "perhaps somebody has just tried them again. Nothing was changed." in told
@@ -116,7 +116,7 @@ async def test_a_model_is_excluded_once_by_one_button_whatever_its_devices_faile
     assert (await states(house, campaign_id))["skipped"] == 3
     assert "perhaps somebody has just left them out" in await refused(house, button.run)
     with pytest.raises(NotFound, match="There is no group called canry"):
-        await campaign.exclude(call(house), campaign_id, parse("group:canry"))
+        await campaign_targets.exclude(call(house), campaign_id, parse("group:canry"))
 
 
 async def test_the_report_has_the_same_buttons(house: Campaigns) -> None:

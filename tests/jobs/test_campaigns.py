@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from commands import bulk, campaign
+from commands import bulk, campaign, campaign_approval, campaign_progress, campaign_targets
 from commands.spec import Call
 from fleet.campaign import CampaignStatus, TargetState
 from fleet.errors import Refused
@@ -85,7 +85,7 @@ def named(message: Message) -> str:
 async def begun(house: House, which: str = "all", **flags: Any) -> str:
     """A config campaign to NEW, planned, asked for, and looked at for the first time."""
     planned = await bulk.config(call(house), NEW, parse(which), **flags)
-    await campaign.ask(call(house), named(planned))
+    await campaign_approval.ask(call(house), named(planned))
     await house.settle()
     return named(planned)
 
@@ -209,7 +209,7 @@ async def test_a_retry_of_an_earlier_wave_leaves_what_was_accepted_in_the_presen
     await ack(house, (await under_way(house, campaign_id))[:1], "rejected")
     await campaign.resume(call(house), campaign_id)
     assert (await row_of(house, campaign_id)).forgiven_failed == 1
-    await campaign.retry(call(house), campaign_id, parse(f"id:{canaries[0]}"))
+    await campaign_targets.retry(call(house), campaign_id, parse(f"id:{canaries[0]}"))
     await house.settle()
     row = await row_of(house, campaign_id)
     assert (row.status, row.wave, row.forgiven, row.forgiven_failed) == (CampaignStatus.RUNNING, 2, 1, 1)
@@ -247,7 +247,7 @@ async def test_a_silent_device_that_is_online_is_retried_and_then_timed_out(hous
     assert await states(house, campaign_id) == {"timed_out": 1}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.FAILED
     await all_online(house)
-    await campaign.retry(call(house), campaign_id)
+    await campaign_targets.retry(call(house), campaign_id)
     await house.settle()
     await ack(house, [only])
     assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
@@ -285,7 +285,7 @@ async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_al
     assert (await row_of(house, campaign_id)).status is CampaignStatus.ABORTED
     with pytest.raises(Refused, match=r"is aborted .last changed by <@U0OLGA>., so it cannot be paused"):
         await campaign.pause(call(house), campaign_id)
-    said = (await campaign.show(call(house), campaign_id)).data
+    said = (await campaign_progress.show(call(house), campaign_id)).data
     assert (said["changed_by"], said["why"], said["settled"], said["percent"]) == ("U0OLGA", "too loud", 2, 33)
 
 
@@ -304,7 +304,7 @@ async def test_an_abort_says_how_many_devices_the_sweep_goes_on_pushing_to(house
     assert reports["bulk/report"]["left_to_the_sweep"] == 1
     async with house.db.begin() as session:
         await session.execute(devices.update().values(target_config_version=OLD))
-    assert (await campaign.show(call(house), campaign_id)).data["left_to_the_sweep"] == 0
+    assert (await campaign_progress.show(call(house), campaign_id)).data["left_to_the_sweep"] == 0
 
 
 async def test_the_message_and_its_thread_say_who_left_devices_out_and_who_resumed_it(house: House) -> None:
@@ -312,12 +312,12 @@ async def test_the_message_and_its_thread_say_who_left_devices_out_and_who_resum
     campaign_id = await begun(house)
     await campaign.pause(call(house), campaign_id)
     amir = call(house, Person("U0AMIR", Role.OPERATOR))
-    await campaign.exclude(amir, campaign_id, parse("dev-05"))
-    last = (await campaign.show(call(house), campaign_id)).data["last"]
+    await campaign_targets.exclude(amir, campaign_id, parse("dev-05"))
+    last = (await campaign_progress.show(call(house), campaign_id)).data["last"]
     assert (last["what"], last["by"], last["devices"], last["which"]) == ("excluded", "U0AMIR", 1, "id:dev-05")
     await house.later(seconds=1)
     await campaign.resume(call(house), campaign_id)
-    last = (await campaign.show(call(house), campaign_id)).data["last"]
+    last = (await campaign_progress.show(call(house), campaign_id)).data["last"]
     assert (last["what"], last["by"]) == ("resumed", "U0OLGA")
     await house.settle()
     told = [each.message.data["last"] for each in house.deliver.posts() if each.message.template == "bulk/by_whom"]
@@ -342,7 +342,7 @@ async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_s
     await house.later(seconds=61)
     assert await states(house, campaign_id) == {"removed": 1, "succeeded": 1, "skipped": 3}
     assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
-    said = (await campaign.show(call(house), campaign_id)).data
+    said = (await campaign_progress.show(call(house), campaign_id)).data
     assert (said["settled"], said["targets"], said["skipped"]) == (2, 4, 2)
     assert said["reasons"] == [[1, "has it already"], [1, "moved to bodo"]]
     assert said["states"] == ["1 succeeded", "2 skipped", "1 removed", "1 left out by the plan"]
@@ -385,7 +385,7 @@ async def test_a_draft_ends_by_itself_and_can_be_discarded(house: House) -> None
     assert {(await row_of(house, each)).status for each in (first, second)} == {CampaignStatus.EXPIRED}
     assert house.publish.sent == []
     with pytest.raises(Refused, match="is expired: there is nothing to ask for"):
-        await campaign.ask(call(house), first)
+        await campaign_approval.ask(call(house), first)
 
 
 async def test_a_window_and_a_freeze_hold_everything_back_until_they_open(house: House) -> None:
@@ -414,7 +414,7 @@ async def test_of_two_campaigns_for_one_device_the_later_leaves_it_out(house: Ho
     first = named(await bulk.config(call(house), NEW, parse("all")))
     second = named(await bulk.config(call(house), NEW, parse("all")))
     for each in (second, first):
-        await campaign.ask(call(house), each)
+        await campaign_approval.ask(call(house), each)
     await house.settle()
     told = await states(house, second) + await states(house, first)
     assert told["skipped"] >= 1

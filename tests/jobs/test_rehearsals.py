@@ -10,7 +10,7 @@ from sqlalchemy import select
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from commands import bulk, campaign
+from commands import bulk, campaign_rehearsal
 from fleet.campaign import CampaignStatus
 from fleet.errors import BadInput
 from fleet.lifecycle import DeviceStatus
@@ -39,7 +39,7 @@ def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
 
 
 async def rehearsed(house: Campaigns, plan: Message, **flags: Any) -> Message:
-    await campaign.rehearse(call(house), named(plan), **flags)
+    await campaign_rehearsal.rehearse(call(house), named(plan), **flags)
     await rehearse.work(house.run())
     await house.settle()
     return house.deliver.posts()[-1].message
@@ -88,11 +88,11 @@ async def test_a_part_that_is_no_percentage_and_a_model_that_no_device_has_are_r
     await a_fleet(house, 3)
     plan = await bulk.config(call(house), NEW, parse("all"))
     with pytest.raises(Exception, match="--failing needs a percentage"):
-        await campaign.rehearse(call(house), named(plan), failing="lots")
+        await campaign_rehearsal.rehearse(call(house), named(plan), failing="lots")
     with pytest.raises(BadInput, match=r"--rejecting gw99: no device .* is of that model\. Its models are gw2\."):
-        await campaign.rehearse(call(house), named(plan), rejecting="gw99")
+        await campaign_rehearsal.rehearse(call(house), named(plan), rejecting="gw99")
     with pytest.raises(Exception, match="There is no campaign called"):
-        await campaign.rehearse(call(house), "7QK2ZD")
+        await campaign_rehearsal.rehearse(call(house), "7QK2ZD")
 
 
 def test_simulated_devices_behave_the_same_every_time() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from commands import bulk, campaign
+from commands import bulk, campaign_approval
 from fleet.campaign import CampaignStatus
 from fleet.selector import parse
 from fleet.settings import Settings
@@ -49,7 +49,7 @@ def orders(house: House) -> list[tuple[str, dict[str, Any]]]:
 
 async def begun(house: House, **flags: Any) -> str:
     planned = await bulk.restart(call(house), parse("all"), **flags)
-    await campaign.ask(call(house), named(planned))
+    await campaign_approval.ask(call(house), named(planned))
     await house.settle()
     return named(planned)
 
@@ -143,7 +143,7 @@ async def test_no_two_of_a_site_restart_within_the_stagger_whatever_is_killed(ho
     site_of = {each: number % 3 for number, each in enumerate(ids)}
     broker = Flaky(house, seed)
     planned = await bulk.restart(call(house), parse("all"))
-    await campaign.ask(call(house), named(planned))
+    await campaign_approval.ask(call(house), named(planned))
     await approvals.start.work(house.run())
     house.publish = broker  # type: ignore[assignment]
     await runs_until_all_are_told(house, broker, seed)
@@ -185,7 +185,7 @@ async def test_a_broker_that_is_away_for_long_fails_no_device_and_the_stagger_ho
     """What expires without having left is planned again, however often; its site's lane stays taken meanwhile."""
     ids = await a_fleet(house, 2, site="oslo")
     planned = await bulk.restart(call(house), parse("all"))
-    await campaign.ask(call(house), named(planned))
+    await campaign_approval.ask(call(house), named(planned))
     house.publish.broken = True
     for _ in range(7):
         await house.later(minutes=2, seconds=31)

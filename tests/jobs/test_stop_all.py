@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from commands import approve, bulk, bulk_stop_all, campaign
+from commands import approve, bulk, bulk_stop_all, campaign, campaign_approval, campaign_targets
 from fleet.campaign import OVER, CampaignStatus
 from fleet.errors import Refused
 from fleet.message import Message
@@ -95,7 +95,7 @@ async def test_whoever_approves_a_campaign_meanwhile_learns_that_it_is_paused(db
     house = Campaigns(db, settings_for(approvals={"policies": [{"operation": "*", "approvals": 1}]}), now)
     await a_fleet(house, 4)
     await bulk_stop_all.stop_all(call(house))
-    asked = await campaign.ask(call(house), named(await bulk.config(call(house), NEW, parse("all"))))
+    asked = await campaign_approval.ask(call(house), named(await bulk.config(call(house), NEW, parse("all"))))
     said = await approve.yes(call(house, APPROVER), asked.data["approval_id"])
     assert (said.data["state"], said.data["stopped_by"]) == ("approved", "U0OLGA")
     await house.settle()
@@ -212,7 +212,7 @@ async def test_what_is_retried_meanwhile_says_that_it_waits_and_is_paused(house:
     await house.settle()
     assert (await row_of(house, campaign_id)).status in OVER
     await bulk_stop_all.stop_all(call(house))
-    said = await campaign.retry(call(house), campaign_id)
+    said = await campaign_targets.retry(call(house), campaign_id)
     assert (said.data["count"], said.data["stopped_by"]) == (4, "U0OLGA")
     sent = len(house.publish.sent)
     await house.settle()

@@ -18,7 +18,7 @@ import aiomqtt
 import pytest
 from sqlalchemy import func, select
 
-from commands import bulk, campaign
+from commands import bulk, campaign_approval
 from commands.spec import Call
 from fleet.campaign import TargetState
 from fleet.roles import Person, Role
@@ -110,7 +110,7 @@ async def planned(db: Database, fleet: Fleet, settings: Settings) -> str:
     call = Call(OLGA, FLEET_OPS, now, db, settings)
     # Devices of each model go first, so those that refuse are soon more than the gate allows.
     plan = await bulk.config(call, NEW, parse("all"), max_failed="100%")
-    await campaign.ask(call, str(plan.data["campaign_id"]))
+    await campaign_approval.ask(call, str(plan.data["campaign_id"]))
     return str(plan.data["campaign_id"])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import aiomqtt
 
-from commands import bulk, campaign
+from commands import bulk, campaign_approval
 from commands.spec import Call
 from fleet.roles import Person, Role
 from fleet.selector import parse
@@ -74,7 +74,7 @@ async def a_fleet(db: Database, settings: Settings) -> None:
     await build.fleet(db, now, [*old, *new])
     call = Call(OLGA, FLEET_OPS, now, db, settings)
     plan = await bulk.restart(call, parse("site:site-*"), stagger=timedelta(seconds=1), canary="none", wave="100%")
-    await campaign.ask(call, str(plan.data["campaign_id"]))
+    await campaign_approval.ask(call, str(plan.data["campaign_id"]))
 
 
 def given_to(number: int, url: str, port: int, ws: Workspace) -> dict[str, Any]:

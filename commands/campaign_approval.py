@@ -1,0 +1,56 @@
+"""Asking for approval of a planned campaign."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from commands.approve import asked
+from commands.spec import Call, command
+from fleet.approval import IDS_KEPT, Plan
+from fleet.campaign import CampaignStatus
+from fleet.errors import Refused
+from fleet.message import Message
+from fleet.roles import Role
+from storage import approvals, campaign_plan, campaigns, fences
+from storage.tables import Campaign
+
+_STARTER_GRACE = timedelta(hours=1)
+
+
+@command("bulk ask", role=Role.OPERATOR, example="bulk ask 7QK2ZD")
+async def ask(call: Call, campaign: str) -> Message:
+    """Ask for approval of a planned campaign, exactly as it was shown. What needs nobody's approval begins."""
+    async with call.db.begin() as session:
+        row = await campaigns.get(session, campaign, lock=True)
+        if row.status is not CampaignStatus.PLANNED:
+            raise Refused(f"Campaign {row.id[-6:]} is {row.status}: there is nothing to ask for. See /fleet bulk list.")
+        if row.due_at and row.due_at <= call.now:
+            raise Refused("This plan is too old: devices may have changed since. Plan it anew.")
+        approval = await approvals.ask(session, await _plan(session, row), call.person.id, call.now, call.settings)
+        ends = approval.expires_at + _STARTER_GRACE
+        await campaigns.move(
+            session, row, CampaignStatus.WAITING, call.person.id, call.now, approval_id=approval.id, due_at=ends
+        )
+        stopped = await fences.told(session, call.now)
+    return asked(approval).knowing(stopped)
+
+
+async def _plan(session: AsyncSession, row: Campaign) -> Plan:
+    few = row.targets <= IDS_KEPT
+    return Plan(
+        operation=row.kind.operation,
+        title=row.title,
+        params={
+            **row.params,
+            "campaign": row.id,
+            "selector": row.selector,
+            "rollout": row.rollout,
+            "at": row.start_at.isoformat() if row.start_at else None,
+        },
+        device_ids=tuple(await campaign_plan.device_ids(session, row.id)) if few else (),
+        count=row.targets,
+        sites=tuple(await campaign_plan.sites(session, row.id)),
+        targets_sha256=row.targets_sha256,
+    )
