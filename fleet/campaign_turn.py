@@ -9,6 +9,8 @@ planned ───────────> dispatched ────────�
   │ skipped, removed  parked ── its time is over ──> skipped
   └───── heard ─────────┘
 planned, parked ── abort ──> cancelled          any ── deleted or decommissioned meanwhile ──> removed
+
+What had failed and is planned anew by a person is failed again, not cancelled or skipped, if its turn does not come.
 """
 
 from __future__ import annotations

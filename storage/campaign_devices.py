@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import UNSETTLED, UNSUCCESSFUL, CampaignStatus, Counts, TargetState
 from fleet.operation import OperationState
 from fleet.settings import CampaignSettings
-from storage import batch, operations
+from storage import batch, campaign_failures, operations
 from storage import campaigns as rows_of
 from storage.db import AnyRow
 from storage.tables import Campaign, campaign_devices, devices
@@ -146,10 +146,16 @@ async def give_up_parked(session: AsyncSession, row: Campaign, now: datetime) ->
 async def _end(
     session: AsyncSession, row: Campaign, states: Sequence[TargetState], to: TargetState, why: str, now: datetime
 ) -> int:
+    """What had failed and was not tried again stands as failed again, or a report would not know of it any more."""
+    before = _target.failed_before
     statement = (
         update(campaign_devices)
         .where(_target.campaign_id == row.id, _target.state.in_(states))
-        .values(state=to, settled_at=now, why=why)
+        .values(
+            state=case((before == "", literal(to, _target.state.type)), else_=TargetState.FAILED),
+            why=case((before == "", why), else_=before),
+            settled_at=now,
+        )
     )
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
@@ -164,7 +170,14 @@ async def retry(session: AsyncSession, row: Campaign, which: ColumnElement[bool]
     statement = (
         update(campaign_devices)
         .where(*failed)
-        .values(state=TargetState.PLANNED, wave=max(row.wave, 1), tries=0, settled_at=None, why="")
+        .values(
+            state=TargetState.PLANNED,
+            wave=max(row.wave, 1),
+            tries=0,
+            settled_at=None,
+            why="",
+            failed_before=campaign_failures.CAUSE,
+        )
     )
     return int((await session.execute(statement)).rowcount), of_wave  # type: ignore[attr-defined]
 

@@ -73,7 +73,8 @@ class CampaignDevice(SQLModel, table=True):
 
     `position` is its place in the order. `operation_id` is what is asked of it now, `tries` how often it was sent.
     `boot_id` is the one before. `due_at` is the deadline while it is under way. `why` says what came of it, in the
-    device's words where it has some. The registry may lose the device: there is no foreign key.
+    device's words where it has some; `failed_before` what it had failed of when somebody had it tried again. The
+    registry may lose the device: there is no foreign key.
     """
 
     __tablename__ = "campaign_devices"
@@ -102,6 +103,7 @@ class CampaignDevice(SQLModel, table=True):
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     settled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     why: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    failed_before: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class Fence(SQLModel, table=True):

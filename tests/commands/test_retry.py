@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -117,6 +117,43 @@ async def test_a_model_is_excluded_once_by_one_button_whatever_its_devices_faile
     assert "perhaps somebody has just left them out" in await refused(house, button.run)
     with pytest.raises(NotFound, match="There is no group called canry"):
         await campaign_targets.exclude(call(house), campaign_id, parse("group:canry"))
+
+
+async def test_what_was_to_be_tried_again_when_somebody_aborts_stands_as_failed_with_its_cause(
+    house: Campaigns,
+) -> None:
+    campaign_id = await three_groups(house)
+    before = [each.run for each in await buttons(house, campaign_id, "Retry these")]
+    house.publish.connected = False
+    async with house.db.begin() as session:
+        away = devices.c.device_id == "dev-00"
+        await session.execute(devices.update().where(away).values(last_seen_at=house.now - timedelta(days=1)))
+    await campaign.retry(call(house), campaign_id)
+    await house.settle()
+    assert await states(house, campaign_id) == {"succeeded": 1, "dispatched": 4, "parked": 1}
+    await campaign.abort(call(house), campaign_id)
+    await house.settle()
+    await report.work(house.run())
+    await house.settle()
+    [said] = [each.message for each in house.deliver.posts() if each.message.template == "bulk/report"]
+    assert (said.data["status"], said.data["failed"], said.data["states"]) == (
+        "aborted",
+        5,
+        ["1 succeeded", "5 failed"],
+    )
+    assert [each["why"] for each in said.data["failures"]] == ["no `room`", "rejected", "bad checksum"]
+    assert [each.run for each in said.buttons if each.text.startswith("Retry these")] == before
+
+
+async def test_what_was_to_be_tried_again_and_stays_offline_ends_as_failed(house: Campaigns) -> None:
+    campaign_id = await three_groups(house)
+    async with house.db.begin() as session:
+        await session.execute(devices.update().values(last_seen_at=house.now - timedelta(days=1)))
+    await campaign.retry(call(house), campaign_id)
+    await house.settle()
+    assert await states(house, campaign_id) == {"succeeded": 1, "parked": 5}
+    await house.later(days=7)
+    assert await states(house, campaign_id) == {"succeeded": 1, "failed": 5}
 
 
 async def test_the_report_has_the_same_buttons(house: Campaigns) -> None:
