@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from commands import campaign_targets
+from commands import campaign, campaign_targets
 from fleet.campaign import TargetState
 from fleet.errors import FleetError, NotFound
 from fleet.message import Button
@@ -128,7 +128,7 @@ async def test_what_was_to_be_tried_again_when_somebody_aborts_stands_as_failed_
     async with house.db.begin() as session:
         away = devices.c.device_id == "dev-00"
         await session.execute(devices.update().where(away).values(last_seen_at=house.now - timedelta(days=1)))
-    await campaign.retry(call(house), campaign_id)
+    await campaign_targets.retry(call(house), campaign_id)
     await house.settle()
     assert await states(house, campaign_id) == {"succeeded": 1, "dispatched": 4, "parked": 1}
     await campaign.abort(call(house), campaign_id)
@@ -149,7 +149,7 @@ async def test_what_was_to_be_tried_again_and_stays_offline_ends_as_failed(house
     campaign_id = await three_groups(house)
     async with house.db.begin() as session:
         await session.execute(devices.update().values(last_seen_at=house.now - timedelta(days=1)))
-    await campaign.retry(call(house), campaign_id)
+    await campaign_targets.retry(call(house), campaign_id)
     await house.settle()
     assert await states(house, campaign_id) == {"succeeded": 1, "parked": 5}
     await house.later(days=7)
