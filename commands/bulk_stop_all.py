@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.spec import Call, Rest, command
@@ -20,10 +22,12 @@ async def stop_all(call: Call, why: Rest | None = None) -> Message:
     async with call.db.begin() as session:
         fence = await fences.put(session, call.person.id, why or "", call.now)
         await _pause_all(session, call, fences.why(fence))
-        said, numbers = await fence_news.told(session, fence, call.now)
+        numbers = await fences.out_there(session, call.now)
+        await fences.tell(session, fence, numbers)
+        said = await fence_news.message(session, fence, numbers)
         posted = {fences.message_key(fence): said}
         await outbox.put(session, posted, call.settings.slack.ops_channel, call.now, outbox.ESCALATION)
-        await audit.add(session, call.now, call.person.id, "fence.put", fence.id, {"why": fence.why, **numbers})
+        await audit.add(session, call.now, call.person.id, "fence.put", fence.id, {"why": fence.why, **asdict(numbers)})
     return said
 
 

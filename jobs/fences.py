@@ -22,8 +22,7 @@ async def recount(run: Run) -> datetime | None:
         numbers = await fences.out_there(session, run.now)
     if asdict(numbers) != fence.told:
         async with run.db.begin(CLOCK) as session:
-            if (fence := await fences.standing(session)) is None:
-                return None
-            said, _ = await fence_news.told(session, fence, run.now)
-            await outbox.revise(session, {fences.message_key(fence): said}, run.now)
+            if await fences.tell(session, fence, numbers):
+                said = await fence_news.message(session, fence, numbers)
+                await outbox.revise(session, {fences.message_key(fence): said}, run.now)
     return run.now + _SOON if numbers.leaving else None

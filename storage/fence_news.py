@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,18 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.campaign import CampaignStatus
 from fleet.message import Button, Message
 from storage import fences
+from storage.fences import OutThere
 from storage.tables import Fence, campaigns
 
 
-async def told(session: AsyncSession, fence: Fence, now: datetime) -> tuple[Message, dict[str, int]]:
-    """Its message as it should read now, and the numbers in it, which are noted as told (`fences.OutThere`)."""
-    numbers = await fences.out_there(session, now)
-    await fences.tell(session, fence, numbers)
+async def message(session: AsyncSession, fence: Fence, numbers: OutThere) -> Message:
+    """Its message as it should read now, with these numbers in it."""
     paused = select(campaigns.c.id, campaigns.c.title).where(
         campaigns.c.status == CampaignStatus.PAUSED, campaigns.c.why == fences.why(fence)
     )
     found = (await session.execute(paused.order_by(campaigns.c.id))).all()
-    said = Message(
+    return Message(
         template="bulk/stop_all",
         data={
             "put_by": fence.put_by,
@@ -36,4 +34,3 @@ async def told(session: AsyncSession, fence: Fence, now: datetime) -> tuple[Mess
             Button(text="Campaigns", run="bulk list"),
         ),
     )
-    return said, asdict(numbers)

@@ -109,9 +109,10 @@ async def out_there(session: AsyncSession, now: datetime) -> OutThere:
     return OutThere(retained, sum(sent.values()) - retained, leaving, queued - leaving)
 
 
-async def tell(session: AsyncSession, fence: Fence, numbers: OutThere) -> None:
-    """Note what its message shows."""
-    await session.execute(update(fences).where(fences.c.id == fence.id).values(told=asdict(numbers)))
+async def tell(session: AsyncSession, fence: Fence, numbers: OutThere) -> bool:
+    """Note what its message shows. False if the fence was lifted meanwhile: then its message says that."""
+    statement = update(fences).where(fences.c.id == fence.id, STANDING).values(told=asdict(numbers))
+    return (await session.scalars(statement.returning(fences.c.id))).first() is not None
 
 
 def message_key(fence: Fence) -> str:
