@@ -3,62 +3,51 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Annotated, Any, TypedDict, Unpack
 
 from commands.spec import Call, command
 from fleet import diagnostic_message, fan_out_message
-from fleet.diagnostics import DiagnosticKind, LogLevel, RequestState, percentile
+from fleet.diagnostics import DiagnosticKind, LogLevel, RequestState
 from fleet.drift import is_online
 from fleet.errors import BadInput, NotAllowed, Refused
 from fleet.message import Audience, Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import audit, devices, diagnostic_history, diagnostics, fan_outs, fences, groups, ids, outbox
-from storage.outbox import Attachment, Place
-from storage.tables import Device, DiagnosticRequest
+from storage import audit, devices, diagnostics, fan_outs, fences, groups, outbox
+from storage.outbox import Place
+from storage.tables import Device
 
-_HISTORY = 20
 _AT_ONCE = timedelta(milliseconds=200)
 """An answer that comes within this is one post with its question, which nobody would have had the time to read."""
 
 _MOST_LINES = 10_000
 
-Wait = Annotated[bool, "ask offline devices when they are heard again"]
-Anyway = Annotated[bool, "ask offline devices now"]
+
+class Offline(TypedDict, total=False):
+    """The flags that say what becomes of a device that is offline."""
+
+    wait: Annotated[bool, "ask offline devices when they are heard again"]
+    anyway: Annotated[bool, "ask offline devices now"]
 
 
 @command("diag ping", role=Role.VIEWER, example="diag ping dev-1")
-async def ping(
-    call: Call,
-    which: Selector,
-    *,
-    wait: Wait = False,
-    anyway: Anyway = False,
-) -> Message:
+async def ping(call: Call, which: Selector, **offline: Unpack[Offline]) -> Message:
     """Ask a device, or all that a selector means, for a sign of life: how long it takes, and how its clock stands.
 
     An offline device is not asked: `--wait` asks it when it is heard again, `--anyway` asks it now.
     Several devices at a time need the role operator.
     """
-    return await _ask(call, DiagnosticKind.PING, which, {}, wait, anyway)
+    return await _ask(call, DiagnosticKind.PING, which, {}, offline)
 
 
 @command("diag metrics", role=Role.VIEWER, example="diag metrics dev-1")
-async def metrics(
-    call: Call,
-    which: Selector,
-    *,
-    wait: Wait = False,
-    anyway: Anyway = False,
-) -> Message:
+async def metrics(call: Call, which: Selector, **offline: Unpack[Offline]) -> Message:
     """Ask for CPU, memory, disk, uptime and MQTT connections, beside the median of the device's model.
 
     An offline device is not asked: `--wait` asks it when it is heard again, `--anyway` asks it now.
     Several devices at a time need the role operator.
     """
-    return await _ask(call, DiagnosticKind.METRICS, which, {}, wait, anyway)
+    return await _ask(call, DiagnosticKind.METRICS, which, {}, offline)
 
 
 @command("diag logs", role=Role.OPERATOR, example="diag logs dev-1 --lines 200 --level error")
@@ -68,8 +57,7 @@ async def logs(
     *,
     lines: Annotated[int | None, "how many of the newest lines"] = None,
     level: Annotated[LogLevel | None, "from this severity on"] = None,
-    wait: Wait = False,
-    anyway: Anyway = False,
+    **offline: Unpack[Offline],
 ) -> Message:
     """Ask for the last lines of the log. A long one comes as a file into the thread; secrets are masked.
 
@@ -80,12 +68,11 @@ async def logs(
     if not 1 <= wanted <= _MOST_LINES:
         raise BadInput(f"--lines takes 1 to {_MOST_LINES:,}; {wanted:,} is outside of that.")
     params: dict[str, Any] = {"lines": wanted, **({"level": level.value} if level else {})}
-    return await _ask(call, DiagnosticKind.LOGS, which, params, wait, anyway)
+    return await _ask(call, DiagnosticKind.LOGS, which, params, offline)
 
 
-async def _ask(
-    call: Call, kind: DiagnosticKind, which: Selector, params: dict[str, Any], wait: bool, anyway: bool
-) -> Message:
+async def _ask(call: Call, kind: DiagnosticKind, which: Selector, params: dict[str, Any], offline: Offline) -> Message:
+    wait, anyway = offline.get("wait", False), offline.get("anyway", False)
     device_id = which.only_id
     if device_id is None:
         return await _ask_many(call, kind, which, params, wait or anyway)
@@ -191,65 +178,3 @@ def _offline(call: Call, device: Device, request: dict[str, Any]) -> Message:
             Button(text="Show device", run=f"device show {device.device_id}"),
         ),
     )
-
-
-@command("diag history", role=Role.VIEWER, example="diag history dev-1")
-async def history(call: Call, device: str) -> Message:
-    """What a device was asked, and what it answered: the newest requests first."""
-    policy = call.settings.diagnostics
-    async with call.db.read() as session:
-        await devices.get(session, device)
-        rows = await diagnostic_history.of_device(session, device, _HISTORY)
-        trips = (await diagnostic_history.round_trips(session, [device], policy.pings_shown))[device]
-    return Message(
-        template="diag/history",
-        data={
-            "now": call.now,
-            "device_id": device,
-            "rows": [
-                [row.created_at, row.kind.value, row.state.value, diagnostic_message.in_short(row._asdict()), row.id]
-                for row in rows
-            ],
-            "trips": trips,
-            "p50": percentile(trips, 0.5) if trips else None,
-            "p95": percentile(trips, 0.95) if trips else None,
-            "kept": policy.kept.total_seconds(),
-        },
-        buttons=(
-            Button(text="Ping", run=f"diag ping {device}"),
-            Button(text="Show device", run=f"device show {device}"),
-        ),
-    )
-
-
-@command("diag show", role=Role.VIEWER, example="diag show diag-20260319-5X0FKQ2M9RZT7H3A")
-async def show(call: Call, request: str) -> Message:
-    """One request and its answer again. Logs need the role operator."""
-    async with call.db.begin() as session:
-        row = await diagnostics.get(session, request)
-        if row.kind is DiagnosticKind.LOGS and not call.person.role.reaches(Role.OPERATOR):
-            raise NotAllowed(f"Logs are for the role operator and above; yours is {call.person.role}.")
-        more: dict[str, Any] = {}
-        if row.kind is DiagnosticKind.PING:
-            limit = call.settings.diagnostics.pings_shown
-            more["trips"] = (await diagnostic_history.round_trips(session, [row.device_id], limit))[row.device_id]
-        elif row.kind is DiagnosticKind.METRICS:
-            others = await diagnostic_history.metrics_of_model(session, row.model, 1_000)
-            more["peers"] = [each for device_id, each in others.items() if device_id != row.device_id]
-        else:
-            more |= {"text": row.text, "gaps": row.result.get("gaps", ())}
-            more["file"] = diagnostic_message.file_name(
-                row.model_dump(), row.text, call.settings.diagnostics.inline_lines
-            )
-        message = diagnostic_message.of(row.model_dump(), call.now, **more)
-        if more.get("file"):
-            await _attach(call, session, row, message, more["file"])
-    return message
-
-
-async def _attach(call: Call, session: AsyncSession, row: DiagnosticRequest, message: Message, name: str) -> None:
-    """A log that is too long for the message: each time under a key of its own, and so anew."""
-    key = f"{diagnostics.message_key(row.id)}:{ids.new('shown', call.now)}"
-    content = row.text.encode("utf-8", "replace")
-    files = {key: (Attachment(f"{key[-6:]}-{name}", content), Message(template="diag/file", data=message.data))}
-    await outbox.attach(session, files, Place(call.channel, call.thread_ts, call.person.id), call.now)

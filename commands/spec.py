@@ -169,11 +169,12 @@ def _parameters(words: str, function: Callable[..., Any]) -> tuple[Parameter, ..
 
 
 def _read(words: str, parameter: inspect.Parameter, annotation: Any) -> Iterator[Parameter]:
-    """One parameter; or the flags that several commands share, each of which is optional."""
+    """One parameter; or the flags that several commands share: each is optional, and a switch is off by itself."""
     if parameter.kind is inspect.Parameter.VAR_KEYWORD and typing.get_origin(annotation) is typing.Unpack:
         [shared] = typing.get_args(annotation)
         for name, kind in typing.get_type_hints(shared, include_extras=True).items():
-            yield _parameter(words, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None), kind)
+            default = False if _told(kind)[0] is bool else None
+            yield _parameter(words, inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default), kind)
     else:
         yield _parameter(words, parameter, annotation)
 

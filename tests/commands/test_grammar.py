@@ -60,6 +60,7 @@ class Shared(TypedDict, total=False):
 
     wave: Annotated[str | None, "how many at a time"]
     soak: Annotated[timedelta | None, "how long a wave is watched"]
+    at_once: Annotated[bool, "without waiting"]
 
 
 @command("bulk thing", role=Role.OPERATOR)
@@ -314,11 +315,12 @@ def test_shared_flags_are_flags_like_others_and_each_says_what_it_is_for() -> No
         ("--force", "in spite of it"),
         ("--wave", "how many at a time"),
         ("--soak", "how long a wave is watched"),
+        ("--at-once", "without waiting"),
     ]
     found = grammar.find([thing], "bulk thing all --soak 5m")
     assert found is not None
     _, named = grammar.bind(found)
-    assert named == {"force": False, "wave": None, "soak": timedelta(minutes=5)}
+    assert named == {"force": False, "wave": None, "soak": timedelta(minutes=5), "at_once": False}
 
 
 def test_a_command_can_be_called_without_grammar() -> None:
