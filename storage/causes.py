@@ -82,11 +82,11 @@ def placed_again() -> ColumnElement[bool]:
 
 def _nobody_knows() -> ColumnElement[bool]:
     known = select(config_versions.c.version).where(config_versions.c.version == devices.c.reported_config_version)
-    return and_(devices.c.reported_config_version != "", ~known.exists())
+    return and_(devices.c.reported_config_version != "", batch.not_found(known))
 
 
 def _has_open_case() -> ColumnElement[bool]:
-    return select(drift_cases.c.id).where(_OPEN_CASE, drift_cases.c.device_id == devices.c.device_id).exists()
+    return batch.found(select(drift_cases.c.id).where(_OPEN_CASE, drift_cases.c.device_id == devices.c.device_id))
 
 
 async def unknown_versions(session: AsyncSession, since: datetime, limit: int) -> Sequence[AnyRow]:
@@ -135,7 +135,7 @@ def calm(since: datetime) -> ColumnElement[bool]:
     another = select(drift_cases.c.id).where(
         drift_cases.c.device_id == devices.c.device_id, drift_cases.c.detected_at > since
     )
-    return _no_device(another.exists())
+    return _no_device(batch.found(another))
 
 
 async def expiring(session: AsyncSession, before: datetime, about: ColumnElement[bool], limit: int) -> Sequence[AnyRow]:
@@ -165,7 +165,7 @@ def renewed(now: datetime, *about: ColumnElement[bool]) -> ColumnElement[bool]:
     closed = select(alerts.c.id).where(
         alerts.c.id == alert_devices.c.alert_id, alerts.c.state == AlertState.RESOLVED, alerts.c.level_at <= now
     )
-    return or_(_no_device(same, *about), closed.exists())
+    return or_(_no_device(same, *about), batch.found(closed))
 
 
 def mended() -> ColumnElement[bool]:
@@ -217,7 +217,7 @@ def back_in_bounds(*about: ColumnElement[bool]) -> ColumnElement[bool]:
     """The device is not past the threshold of the rule any more, or not one that the rule is `about`."""
     place, breach = alert_devices.c, rule_breaches.c
     past = select(breach.device_id).where(breach.device_id == place.device_id, breach.rule_id == place.rule_id)
-    return _no_device(past.correlate(alert_devices).exists(), *about)
+    return _no_device(batch.found(past.correlate(alert_devices)), *about)
 
 
 def over(kind: AlertKind, now: datetime, calm_since: datetime) -> ColumnElement[bool]:

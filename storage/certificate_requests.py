@@ -78,7 +78,7 @@ async def pending(session: AsyncSession, now: datetime, limit: int) -> Sequence[
         operations.c.device_id == certificate_requests.c.device_id,
         operations.c.kind == OperationKind.CERTIFICATE_RENEW,
         operations.c.state.in_(_ANSWERABLE),
-        ~answered.correlate(certificate_requests, operations).exists(),
+        batch.not_found(answered.correlate(certificate_requests, operations)),
     )
     statement = (
         select(

@@ -164,7 +164,7 @@ async def _imported(session: AsyncSession, device_ids: Sequence[str]) -> list[di
             device_table.c.registered_at,
         )
         .join(given, given.c.value == device_table.c.device_id)
-        .where(device_table.c.certificate_serial != "", ~known.exists())
+        .where(device_table.c.certificate_serial != "", batch.not_found(known))
     )
     rows = (await session.execute(statement, {"given": batch.dump(device_ids)})).all()
     return [
