@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.spec import Call, Rest, command
 from fleet.campaign import CampaignStatus, tripped
-from fleet.campaign_message import buttons
+from fleet.campaign_message import buttons, stays
 from fleet.errors import Refused
 from fleet.message import Message
 from fleet.roles import MUSTER, Role, is_person
@@ -107,12 +107,11 @@ async def changed(
     counts = await campaign_devices.counts(session, row)
     data = {
         "campaign_id": row.id,
-        "kind": row.kind.value,
         "title": row.title,
         "what": what,
         "status": row.status.value,
         "under_way": counts.under_way,
-        "downgrades": bool(row.params.get("downgrade_on_abort")),
+        "stays": stays(row.kind, bool(row.params.get("downgrade_on_abort"))),
         "left_to_the_sweep": await campaign_outcomes.left_to_the_sweep(session, row) if what == "aborted" else 0,
         "count": count,
         "which": which,

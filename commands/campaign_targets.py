@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from commands.campaign import changed, refuse_unless, resume_unless_held
 from commands.spec import Call, command
-from fleet.campaign import RETRIABLE, CampaignStatus
+from fleet.campaign import RETRIABLE, CampaignStatus, TargetState
 from fleet.errors import Refused
 from fleet.message import Message, quoted
 from fleet.roles import Role
@@ -68,7 +68,10 @@ def _told(which: Selector, **of_group: str | None) -> str:
 async def exclude(
     call: Call, campaign: str, which: Selector, *, go_on: Annotated[bool, "resume the campaign without them"] = False
 ) -> Message:
-    """Leave out devices that have not had their turn; --go-on resumes a paused campaign without them."""
+    """Leave out devices that have not had their turn; --go-on resumes a paused campaign without them.
+
+    A campaign that has nobody left ends, and reports.
+    """
     async with call.db.begin() as session:
         row = await campaigns.get(session, campaign, lock=True)
         if row.status is CampaignStatus.WAITING:
@@ -85,9 +88,13 @@ async def exclude(
                 f"No device of campaign {row.id[-6:]} that matches {which} waits for its turn; perhaps somebody has "
                 f"just left them out. Nothing was changed. See it with /fleet bulk show {row.id[-6:]}."
             )
+        fewer: dict[str, Any] = {"waves": await campaign_devices.last_wave(session, row)}
         if row.status is CampaignStatus.PLANNED:
             digest = await campaign_plan.digest(session, row.id)
-            await campaigns.change(session, row, targets=row.targets - left_out, targets_sha256=digest)
+            fewer |= {"targets": row.targets - left_out, "targets_sha256": digest}
+        await campaigns.change(session, row, **fewer)
         if resumes:
             await resume_unless_held(session, call, row)
-        return await changed(session, call, row, "excluded", left_out, str(which))
+        tally = await campaigns.tally(session, row.id)
+        said = await changed(session, call, row, "excluded", left_out, str(which))
+        return said.knowing({"left": tally.get(TargetState.PLANNED, 0) + tally.get(TargetState.PARKED, 0)})

@@ -9,6 +9,7 @@
                                                 └──────────────────┴────────┴── abort ──> stopping ──> aborted
                                                                                     once nothing is under way
     done, failed, aborted ── retry of failed devices ──> running
+    soaking ── whatever the later waves had is excluded ──> done, failed
 
 Devices that are offline are parked and count in no gate: a gate is failed / tried, and its text says of how many.
 `next_step` is the whole rule of the engine; jobs/campaigns.py does what it says.
@@ -92,7 +93,7 @@ MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = MappingProxyType(
         _S.WAITING: frozenset({_S.SCHEDULED, _S.REJECTED, _S.EXPIRED, _S.FAILED}),
         _S.SCHEDULED: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
         _S.RUNNING: frozenset({_S.RUNNING, _S.SOAKING, _S.PAUSED, _S.STOPPING, _S.DONE, _S.FAILED}),
-        _S.SOAKING: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING}),
+        _S.SOAKING: frozenset({_S.RUNNING, _S.PAUSED, _S.STOPPING, _S.DONE, _S.FAILED}),
         _S.PAUSED: frozenset({_S.RUNNING, _S.SCHEDULED, _S.STOPPING}),
         _S.STOPPING: frozenset({_S.ABORTED}),
         _S.DONE: frozenset({_S.RUNNING}),

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from fleet.campaign import RETRIABLE, UNSETTLED, CampaignStatus, TargetState
+from fleet.campaign import RETRIABLE, UNSETTLED, CampaignKind, CampaignStatus, TargetState
 from fleet.cause import token
 from fleet.message import Button, Message, Style, word
 
 _BAR = 20
 _GROUPS = 5  # of failures, that have buttons of their own
 _AT_WORK = (CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.SOAKING)
+
+
+_STAYS: Mapping[CampaignKind, str] = MappingProxyType(
+    {
+        CampaignKind.CONFIG: "What devices have taken stays, and what the broker keeps for a device it still gets.",
+        CampaignKind.FIRMWARE: "At its end the orders that the broker keeps for devices are cleared.",
+        CampaignKind.RESTART: "The broker keeps no order: a device that was not asked yet is not restarted.",
+        CampaignKind.ROTATE_CERTS: "The broker keeps no order; certificates that were renewed stay so.",
+        CampaignKind.DECOMMISSION: "Devices that are decommissioned stay so, and the others stay as they are.",
+    }
+)
+
+
+def stays(kind: CampaignKind, downgrades: bool) -> str:
+    """What becomes of what is already out there when a campaign is aborted: said before it is, and after."""
+    if kind is not CampaignKind.FIRMWARE:
+        return _STAYS[kind]
+    have_it = "are brought back to what they ran before" if downgrades else "keep it"
+    return f"{_STAYS[kind]} Devices that have the firmware {have_it}."
+
+
+def _before_abort(kind: CampaignKind, downgrades: bool) -> str:
+    sweep = (
+        "The sweep goes on pushing it to devices that have it as their target." if kind is CampaignKind.CONFIG else ""
+    )
+    ends = "The campaign sends nothing more, and what is under way finishes."
+    return " ".join(each for each in (ends, stays(kind, downgrades), sweep) if each)
 
 
 def bar(settled: int, total: int) -> str:
@@ -28,22 +56,25 @@ def settled(tally: Mapping[TargetState, int]) -> int:
 def message(status: CampaignStatus, data: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> Message:
     """The live message. `failures`: groups of (why, model, firmware, devices), the largest first."""
     shown = {**data, "status": status.value, "failures": [dict(each) for each in failures]}
-    return Message(template="bulk/campaign", data=shown, buttons=buttons(status, str(data["campaign_id"]), failures))
+    confirm = _before_abort(CampaignKind(data["kind"]), bool(data["downgrades"]))
+    below = buttons(status, str(data["campaign_id"]), failures, confirm)
+    return Message(template="bulk/campaign", data=shown, buttons=below)
 
 
-def buttons(status: CampaignStatus, campaign_id: str, failures: Sequence[Mapping[str, Any]]) -> tuple[Button, ...]:
-    """What may be done with a campaign in this state; `failures` are offered to be retried, each cause by itself."""
+def buttons(
+    status: CampaignStatus, campaign_id: str, failures: Sequence[Mapping[str, Any]], confirm: str = ""
+) -> tuple[Button, ...]:
+    """What may be done with a campaign in this state; `failures` are offered to be retried, each cause by itself.
+
+    `confirm`: what an abort means, for whoever is about to.
+    """
     made: list[Button] = []
     if status in _AT_WORK:
         made.append(Button(text="Pause", run=f"bulk pause {campaign_id}"))
     if status is CampaignStatus.PAUSED:
         made.append(Button(text="Resume", run=f"bulk resume {campaign_id}", style=Style.PRIMARY))
     if status in (*_AT_WORK, CampaignStatus.PAUSED):
-        confirm = (
-            "The campaign sends nothing more. What is under way finishes, and what devices have taken stays. "
-            "A configuration that is the target of a device by now is still pushed to it by the drift sweep."
-        )
-        made.append(Button(text="Abort", run=f"bulk abort {campaign_id}", style=Style.DANGER, confirm=confirm))
+        made.append(Button(text="Abort", run=f"bulk abort {campaign_id}", style=Style.DANGER, confirm=confirm or None))
     if failures and status in RETRIABLE:
         made.append(Button(text="Retry failed", run=f"bulk retry {campaign_id}"))
         few = failures[:_GROUPS] if len(failures) > 1 else ()

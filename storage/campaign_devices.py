@@ -197,6 +197,12 @@ async def exclude(session: AsyncSession, row: Campaign, which: ColumnElement[boo
     return int((await session.execute(statement)).rowcount)  # type: ignore[attr-defined]
 
 
+async def last_wave(session: AsyncSession, row: Campaign) -> int:
+    """The last wave that has anybody left: those behind it, which somebody has emptied, are not soaked for."""
+    planned = select(func.max(_target.wave)).where(_target.campaign_id == row.id, IS_PLANNED)
+    return max(await session.scalar(planned) or 1, row.wave)
+
+
 def _meant(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """A condition on the device of a target, looked up for each target."""
     return batch.found(select(devices.c.device_id).where(devices.c.device_id == _target.device_id, which))

@@ -105,6 +105,7 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
     return {
         "campaign_id": row.id,
         "kind": row.kind.value,
+        "downgrades": bool(row.params.get("downgrade_on_abort")),
         "title": row.title,
         "selector": row.selector,
         "why": row.why,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from fleet.campaign import CampaignKind
+from fleet.campaign_message import stays
 from fleet.message import Button, Message, Style
 from tests.bot.diagnostic_samples import DIAG, STOPPED
 from tests.conftest import NOW
@@ -1124,13 +1126,13 @@ _CHANGED = {
     "what": "paused",
     "status": "paused",
     "under_way": 12,
-    "kind": "config",
-    "downgrades": False,
+    "stays": stays(CampaignKind.CONFIG, False),
     "left_to_the_sweep": 0,
     "count": 0,
     "which": "",
     "why": "",
 }
+_LEFT_OUT = {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running", "left": 812}
 _FENCE = {
     "put_by": "U0ANN",
     "put_at": AGO[3],
@@ -1233,11 +1235,14 @@ BULK = {
     },
     "bulk/changed.held": _said("bulk/changed", **_CHANGED | {"what": "held", "why": _GATED["why"]}),
     **{
-        f"bulk/changed.aborted-{kind}": _said("bulk/changed", **_CHANGED | {"what": "aborted", "kind": kind})
-        for kind in ("firmware", "restart", "rotate-certs", "decommission")
+        f"bulk/changed.aborted-{kind}": _said(
+            "bulk/changed", **_CHANGED | {"what": "aborted", "stays": stays(kind, False)}
+        )
+        for kind in CampaignKind
+        if kind is not CampaignKind.CONFIG
     },
     "bulk/changed.aborted-and-brought-back": _said(
-        "bulk/changed", **_CHANGED | {"what": "aborted", "kind": "firmware", "downgrades": True}
+        "bulk/changed", **_CHANGED | {"what": "aborted", "stays": stays(CampaignKind.FIRMWARE, True)}
     ),
     "bulk/changed.aborted-with-targets-set": _said(
         "bulk/changed", **_CHANGED | {"what": "aborted", "left_to_the_sweep": 8}
@@ -1247,12 +1252,17 @@ BULK = {
     "bulk/changed.retried-while-stopped": _said(
         "bulk/changed", **_CHANGED | {"what": "retried", "count": 3, "which": "model:gw9", **STOPPED}
     ),
-    "bulk/changed.excluded-nobody": _said(
-        "bulk/changed", **_CHANGED | {"what": "excluded", "which": "model:gw9", "status": "running"}
-    ),
-    "bulk/changed.excluded": _said(
-        "bulk/changed", **_CHANGED | {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running"}
-    ),
+    **{
+        f"bulk/changed.excluded{name}": _said("bulk/changed", **_CHANGED | _LEFT_OUT | facts)
+        for name, facts in {
+            "": {},
+            "-from-a-plan": {"status": "planned"},
+            "-nobody": {"count": 0},
+            "-the-last-ones": {"left": 0, "under_way": 0},
+            "-the-last-but-some-under-way": {"left": 0},
+            "-the-last-while-paused": {"left": 0, "under_way": 0, "status": "paused"},
+        }.items()
+    },
     "bulk/stopped": _said(
         "bulk/stopped", campaign_id="ca-01", title="Configuration 2026.2.0", why=_GATED["why"], by="U0OLGA"
     ),

@@ -27,6 +27,7 @@ from fleet.campaign import (
     next_step,
     tripped,
 )
+from fleet.campaign_message import message, stays
 from fleet.campaign_turn import Again, Settle, overdue
 from fleet.rollout import Rollout
 
@@ -75,6 +76,14 @@ ROLLOUT = Rollout(canary="5", max_failed=0.05, min_sample=20, soak=timedelta(min
 )
 def test_what_follows(row: Row, counts: Counts, expected: object) -> None:
     assert next_step(row, counts, NOW, ROLLOUT) == expected
+
+
+@pytest.mark.parametrize("kind", CampaignKind)
+@pytest.mark.parametrize("downgrades", [True, False])
+def test_the_dialog_of_an_abort_says_what_the_abort_says(kind: CampaignKind, downgrades: bool) -> None:
+    data = {"campaign_id": "ca-01", "kind": kind.value, "downgrades": downgrades}
+    [abort] = [each for each in message(CampaignStatus.RUNNING, data, ()).buttons if each.text == "Abort"]
+    assert stays(kind, downgrades) in (abort.confirm or "")
 
 
 def test_nothing_new_begins_in_a_freeze_and_what_is_under_way_finishes() -> None:

@@ -289,13 +289,37 @@ async def test_a_pause_takes_back_what_has_not_left_and_abort_leaves_the_rest_al
     assert (said["changed_by"], said["why"], said["settled"], said["percent"]) == ("U0OLGA", "too loud", 2, 33)
 
 
+async def test_a_campaign_that_has_nobody_left_ends_at_once_instead_of_soaking_for_empty_waves(house: House) -> None:
+    await a_fleet(house, 8)
+    campaign_id = await begun(house)
+    await ack(house, await under_way(house, campaign_id), "rejected")
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.PAUSED
+    said = await campaign_targets.exclude(call(house), campaign_id, parse("all"), go_on=True)
+    assert (said.data["status"], said.data["left"], said.data["under_way"]) == ("running", 0, 0)
+    await house.settle()
+    row = await row_of(house, campaign_id)
+    assert (row.status, row.wave, row.waves) == (CampaignStatus.FAILED, 1, 1)
+    assert await states(house, campaign_id) == {"rejected": 2, "skipped": 6}
+
+
+async def test_a_soak_ends_when_the_waves_behind_it_lose_their_last_device(house: House) -> None:
+    await a_fleet(house, 4)
+    campaign_id = await begun(house)
+    await ack(house, await under_way(house, campaign_id))
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.SOAKING
+    said = await campaign_targets.exclude(call(house), campaign_id, parse("all"))
+    assert (said.data["status"], said.data["left"]) == ("soaking", 0)
+    await house.settle()
+    assert (await row_of(house, campaign_id)).status is CampaignStatus.DONE
+
+
 async def test_an_abort_says_how_many_devices_the_sweep_goes_on_pushing_to(house: House) -> None:
     await a_fleet(house, 6)
     campaign_id = await begun(house)
     first = (await under_way(house, campaign_id))[0]
     await ack(house, [first])
     said = await campaign.abort(call(house), campaign_id)
-    assert (said.data["kind"], said.data["under_way"], said.data["left_to_the_sweep"]) == ("config", 1, 1)
+    assert (said.data["under_way"], said.data["left_to_the_sweep"]) == (1, 1)
     await house.later(hours=3)
     assert (await row_of(house, campaign_id)).status is CampaignStatus.ABORTED
     await report.work(house.run())
