@@ -22,7 +22,7 @@ from fleet.decommission import ExportState
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
-from fleet.message import Button, Message, as_title
+from fleet.message import Button, Message
 from fleet.roles import Role
 from fleet.selector import Selector
 from storage import approvals, audit, decommissions, devices, events, groups, maintenance
@@ -231,7 +231,7 @@ async def _ask(
 ) -> Message:
     noun = "device" if len(rows) <= call.settings.config.assign_limit else "bulk"
     ids, sites = [row.device_id for row in rows], [row.site for row in rows]
-    plan: Plan = plan_for(f"{noun}.{verb}", as_title(title), params, ids, sites)
+    plan: Plan = plan_for(f"{noun}.{verb}", title, params, ids, sites)
     return approve.asked(await approvals.ask(session, plan, call.person.id, call.now, call.settings))
 
 

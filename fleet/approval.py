@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from fleet.message import as_title
 from fleet.roles import Person, Role
 
 START_WITHIN = timedelta(hours=1)
@@ -94,7 +95,7 @@ def plan_for(
     targets = tuple(sorted(set(device_ids)))
     return Plan(
         operation=operation,
-        title=title,
+        title=as_title(title),
         params=params,
         device_ids=targets if len(targets) <= IDS_KEPT else (),
         count=len(targets),

@@ -8,6 +8,7 @@ from sqlalchemy import case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import CampaignKind, CampaignStatus, TargetState
+from fleet.message import as_title
 from storage import campaign_plan, campaigns, ids
 from storage.campaign_conditions import BY_KIND
 from storage.tables import Campaign, campaign_devices, devices
@@ -38,7 +39,7 @@ async def plan(session: AsyncSession, row: Campaign, version: str, now: datetime
     made = {
         "id": ids.new("ca", now),
         "kind": CampaignKind.FIRMWARE,
-        "title": f"Back to firmware {version}"[:256],
+        "title": as_title(f"Back to firmware {version}")[:256],
         "status": CampaignStatus.SCHEDULED,
         "selector": row.selector,
         "params": {"version": version, "downgrade_on_abort": False, "after": row.id},

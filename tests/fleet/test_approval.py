@@ -70,6 +70,13 @@ def test_whatever_is_changed_in_a_plan_changes_its_digest(changed: dict[str, obj
     assert replace(plan, **changed).sha256 != plan.sha256  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("operation", "title"), [("device.move", "Move dev-1 to os*lo"), ("bulk.retag", "Rename the tag a*b to c")]
+)
+def test_no_asterisk_in_a_name_ends_the_bold_of_a_title(operation: str, title: str) -> None:
+    assert plan_for(operation, title, {}, ["dev-1"], []).title == title.replace("*", "∗")
+
+
 def test_a_plan_for_many_devices_keeps_their_digest_alone() -> None:
     ids = [f"dev-{number}" for number in range(approval.IDS_KEPT + 1)]
     plan = plan_for("bulk.restart", "Restart", {}, ids, [])
