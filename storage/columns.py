@@ -28,8 +28,17 @@ class _IsoText(String):
         return lambda value: iso(value) if isinstance(value, datetime) else value
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        parse = datetime.fromisoformat
-        return lambda value: None if value is None else parse(value)
+        return _aware
+
+
+def _aware(value: str | None, parse: Callable[[str], datetime] = datetime.fromisoformat) -> datetime | None:
+    """The moment of a text from SQLite. One without a time zone, as another program writes it, raises ValueError."""
+    if value is None:
+        return None
+    moment = parse(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"the registry holds a moment without a time zone: {value}")
+    return moment
 
 
 class UtcDateTime(TypeDecorator[datetime]):

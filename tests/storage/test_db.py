@@ -7,11 +7,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import literal_column, select, text
 
 from fleet.errors import Busy, Unavailable
 from fleet.settings import DatabaseSettings
 from storage import configs
+from storage.columns import UtcDateTime
 from storage.db import CLOCK, DEVICES, PEOPLE, Database, FairLock, wake
 from storage.tables import config_versions
 from tests.conftest import NOW
@@ -111,6 +112,15 @@ async def test_a_locked_database_is_said_plainly_and_nothing_is_lost(sqlite_url:
     other.close()
     async with db.begin() as session:
         assert await configs.add(session, "1", "{}", "", "olga", NOW)
+    await db.close()
+
+
+async def test_a_moment_without_a_time_zone_is_refused_where_it_is_read(sqlite_url: str) -> None:
+    db = Database(DatabaseSettings.model_validate({"url": sqlite_url}))
+    async with db.read() as session:
+        written_by_hand = select(literal_column("'2026-03-19 14:30:00'", UtcDateTime()))
+        with pytest.raises(ValueError, match="a moment without a time zone: 2026-03-19 14:30:00"):
+            await session.scalar(written_by_hand)
     await db.close()
 
 
