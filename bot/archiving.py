@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fleet.errors import Unavailable
-from storage import decommissions
+from storage import decommissions, pages
 from storage.columns import iso
 from storage.db import AnyRow, Database
 from storage.device_export import Export
@@ -32,14 +32,8 @@ async def write(db: Database, folder: Path, campaign: str | None, progress: Call
     manifest: list[dict[str, Any]] = []
     async with db.read() as session:
         total = await decommissions.count_done(session, campaign)
-    after = ""
-    while True:
-        async with db.read() as session:
-            rows = await decommissions.page_done(session, campaign, after, _PAGE)
-        if not rows:
-            break
+    async for rows in pages.by_device(db, lambda each, after: decommissions.page_done(each, campaign, after, _PAGE)):
         manifest += [_written(folder, row) for row in rows]
-        after = rows[-1].device_id
         progress(len(manifest), max(total, len(manifest)))
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return len(manifest)

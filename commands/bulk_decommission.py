@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Unpack
 
 from commands.campaign_draft import Draft, plan
@@ -13,7 +13,7 @@ from fleet.errors import BadInput, Refused
 from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import campaigns, checklist, devices, rules_naming
+from storage import campaigns, checklist, devices, pages, rules_naming
 from storage.db import Database
 
 _LISTED = 20
@@ -88,20 +88,15 @@ async def show_checklist(
             "titles": list(checklist.SHOWN),
         },
         buttons=(Button(text="All as a file", run=f"bulk checklist {row.id} --csv"),) if total > _LISTED else (),
-        file=File(name, (*checklist.COLUMNS, "alert_rules"), _every(call.db, row.id)) if csv else None,
+        file=File(name, (*checklist.COLUMNS, "alert_rules"), _every(call.db, row.id, named)) if csv else None,
     )
 
 
-async def _every(db: Database, campaign_id: str) -> AsyncIterator[Sequence[Sequence[object]]]:
-    after = ""
-    while True:
-        async with db.read() as session:
-            rows = await checklist.page(session, campaign_id, after, _PAGE)
-            named = await rules_naming.named(session)
-        if not rows:
-            return
+async def _every(
+    db: Database, campaign_id: str, named: Mapping[str, Sequence[str]]
+) -> AsyncIterator[Sequence[Sequence[object]]]:
+    async for rows in pages.by_device(db, lambda each, after: checklist.page(each, campaign_id, after, _PAGE)):
         yield [
             [*(getattr(row, name) for name in checklist.COLUMNS), " ".join(named.get(row.device_id, ()))]
             for row in rows
         ]
-        after = rows[-1].device_id

@@ -10,7 +10,7 @@ from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.message import Button, File, Message, Style
 from fleet.roles import Role
 from fleet.rollout import rules
-from storage import campaign_devices, campaign_news, campaigns, fences
+from storage import campaign_devices, campaign_news, campaigns, fences, pages
 from storage.db import Database
 
 _LISTED = 15
@@ -58,11 +58,6 @@ async def show(
 
 
 async def _devices(db: Database, campaign_id: str) -> AsyncIterator[Sequence[Sequence[object]]]:
-    after = ""
-    while True:
-        async with db.read() as session:
-            rows = await campaign_devices.page(session, campaign_id, after, _PAGE)
-        if not rows:
-            return
+    found = pages.by_device(db, lambda each, after: campaign_devices.page(each, campaign_id, after, _PAGE))
+    async for rows in found:
         yield [[getattr(row, name) for name in _COLUMNS] for row in rows]
-        after = rows[-1].device_id

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from commands.alert import until_when
 from commands.spec import Call, command
 from fleet.alert import AlertKind, AlertState
@@ -29,6 +31,7 @@ from storage import (
     operations,
     schedule,
 )
+from storage.tables import Device, DriftCase
 
 _LISTED = 30
 _HISTORY = 5
@@ -126,9 +129,7 @@ async def retry(call: Call, device: str) -> Message:
     """Push the target configuration to a drifted device again, now, with all its retries."""
     async with call.db.begin() as session:
         row = await devices.get(session, device)
-        case = await drift.open_case(session, device)
-        if case is None:
-            raise Refused(_no_case(device, row.target_config_version, row.reported_config_version))
+        case = await _open_case(session, row)
         [anew] = await drift_rounds.for_cases(session, [case], call.now, call.settings.drift)
         await drift_rounds.begin(session, [anew], call.now, call.person.id)
         await audit.add(session, call.now, call.person.id, "drift.retry", device)
@@ -171,10 +172,7 @@ async def snooze(
     """
     until = until_when(for_, call.now, call.settings)
     async with call.db.begin() as session:
-        row = await devices.get(session, device)
-        case = await drift.open_case(session, device)
-        if case is None:
-            raise Refused(_no_case(device, row.target_config_version, row.reported_config_version))
+        case = await _open_case(session, await devices.get(session, device))
         if until is None and not case.snoozed_until:
             raise Refused(f"The drift of {device} is not snoozed. Nothing was changed.")
         await drift_escalation.snooze(session, case.id, until, call.person.id, why)
@@ -202,9 +200,13 @@ async def snooze(
     )
 
 
-def _no_case(device: str, target: str | None, reported: str) -> str:
+async def _open_case(session: AsyncSession, device: Device) -> DriftCase:
+    """Raises Refused if there is none, and says what there is instead."""
+    if case := await drift.open_case(session, device.device_id):
+        return case
+    name, target = device.device_id, device.target_config_version
     if target is None:
-        return f"{device} has no target configuration. Give it one with /fleet config assign <version> {device}."
-    if target == reported:
-        return f"{device} runs its target {target}. There is nothing to push."
-    return f"{device} is drifted, but the sweep has not taken it up yet. Run /fleet drift sweep."
+        raise Refused(f"{name} has no target configuration. Give it one with /fleet config assign <version> {name}.")
+    if target == device.reported_config_version:
+        raise Refused(f"{name} runs its target {target}. There is nothing to push.")
+    raise Refused(f"{name} is drifted, but the sweep has not taken it up yet. Run /fleet drift sweep.")

@@ -14,7 +14,7 @@ from fleet.lifecycle import FLAGGED
 from fleet.message import Button, File, Message
 from fleet.roles import Role
 from fleet.selector import Selector
-from storage import backlog, dead_letters, devices, glance, groups
+from storage import backlog, dead_letters, devices, glance, groups, pages
 from storage.db import AnyRow
 
 PAGE = 20
@@ -159,14 +159,7 @@ async def _as_file(call: Call, which: Selector, here: bool) -> Message:
 
 
 async def _every_row(call: Call, which: Selector) -> AsyncIterator[list[tuple[object, ...]]]:
-    """Page by page, each in a transaction of its own: a file of a million devices keeps nobody waiting."""
-    after = ""
-    while True:
-        async with call.db.read() as session:
-            within = call.settings.drift.online_within
-            rows = await devices.page(session, which, call.now, within, FILE_PAGE, after)
-        if rows:
-            yield [tuple(getattr(row, column) for column in COLUMNS) for row in rows]
-        if len(rows) < FILE_PAGE:
-            return
-        after = rows[-1].device_id
+    within = call.settings.drift.online_within
+    found = pages.by_device(call.db, lambda each, after: devices.page(each, which, call.now, within, FILE_PAGE, after))
+    async for rows in found:
+        yield [tuple(getattr(row, column) for column in COLUMNS) for row in rows]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from link.topics import Kind, Order
 from link.wire import CertificateCsr, CertificateInstalled, CertificateIssued, CertificateRenew
-from sandbox.devices.device import Behaviour, SimulatedDevice
+from sandbox.devices.device import SimulatedDevice
 
 if TYPE_CHECKING:
     from sandbox.devices.line import Line
@@ -24,10 +24,7 @@ class Certificates:
 
     def renew(self, device: SimulatedDevice, payload: bytes) -> None:
         order = CertificateRenew.decode(payload)
-        if order.expires_at <= datetime.now(UTC):
-            device.expired += 1
-            return
-        if device.behaviour is Behaviour.NEVER_ACKS:
+        if not device.obeys(order.expires_at):
             return
         key = order.operation_id, order.attempt
         answer = device.answers.get(key)

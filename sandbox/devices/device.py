@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from link.wire import Payload
@@ -61,6 +62,13 @@ class SimulatedDevice:
     expired: int = 0  # orders that came too late to be obeyed
     answers: dict[tuple[str, int], Payload] = field(default_factory=dict)  # the last one by (operation, attempt)
     identity: Identity = field(default_factory=Identity)
+
+    def obeys(self, expires_at: datetime) -> bool:
+        """False for an order that came too late, which is counted, and for a device that never answers."""
+        if expires_at <= datetime.now(UTC):
+            self.expired += 1
+            return False
+        return self.behaviour is not Behaviour.NEVER_ACKS
 
     @property
     def boot_id(self) -> str:

@@ -47,10 +47,7 @@ class Diagnostics:
 
     def _take(self, device: SimulatedDevice, payload: bytes, kind: Kind, answers: Answers) -> None:
         request = DiagnosticsRequest.decode(payload)
-        if request.expires_at <= datetime.now(UTC):
-            device.expired += 1
-            return
-        if device.behaviour is Behaviour.NEVER_ACKS:
+        if not device.obeys(request.expires_at):
             return
         key = device.device_id, request.request_id
         if key not in self._answered:  # a request that comes twice gets the same answer twice

@@ -22,10 +22,7 @@ class Restarts:
 
     def take(self, device: SimulatedDevice, payload: bytes) -> None:
         order = Restart.decode(payload)
-        if order.expires_at <= datetime.now(UTC):
-            device.expired += 1
-            return
-        if device.behaviour is Behaviour.NEVER_ACKS:
+        if not device.obeys(order.expires_at):
             return
         if (answer := device.answers.get((order.operation_id, order.attempt))) is not None:
             self._line.soon(self._line.answer(device, Kind.COMMAND_ACK, answer))
