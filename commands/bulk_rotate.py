@@ -56,8 +56,10 @@ async def rotate(
         ack_within=policy.rotation_within,
         tail=made.days * DAY + policy.tail,
     )
+    watched = short(call.settings.certificates.revoke_after)
+    notes = [*_notes(made, pace), f"Each old certificate is revoked {watched} after its new one was first in use."]
     title = f"Rotation of certificates over {_counted(made.days, 'day')}"
-    return await plan(call, Draft(CampaignKind.ROTATE_CERTS, title, which, rollout, {}, at, notes=_notes(made, pace)))
+    return await plan(call, Draft(CampaignKind.ROTATE_CERTS, title, which, rollout, {}, at, notes=notes))
 
 
 def _notes(made: Rotation, pace: int) -> list[str]:

@@ -10,11 +10,20 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import campaign_message as shown
-from fleet.campaign import OVER, UNSUCCESSFUL, CampaignStatus, TargetState
+from fleet.campaign import OVER, UNDER_WAY, UNSUCCESSFUL, CampaignKind, CampaignStatus, TargetState
 from fleet.message import Message
 from fleet.rollout import Rollout
 from fleet.settings import Settings
-from storage import audit, campaign_devices, campaign_failures, campaign_outcomes, campaign_skips, campaigns, outbox
+from storage import (
+    audit,
+    campaign_devices,
+    campaign_failures,
+    campaign_outcomes,
+    campaign_skips,
+    campaigns,
+    certificate_ends,
+    outbox,
+)
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
@@ -129,10 +138,19 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
         "parked": tally.get(TargetState.PARKED, 0),
         "left_to_the_sweep": left,
+        "old_certificates": await _old_certificates(session, row),
         "rate": rate,
         "eta": _eta(row, rollout, tally, rate, now),
         "gate": await _gate(session, row, rollout),
     }
+
+
+async def _old_certificates(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
+    """What a rotation that has ended leaves to the clock: how many old certificates still work, until when at least."""
+    if row.kind is not CampaignKind.ROTATE_CERTS or row.status not in OVER:
+        return None
+    still, until = await certificate_ends.replaced(session, row.id)
+    return {"devices": still, "until": until} if still else None
 
 
 async def _reasons(session: AsyncSession, campaign_id: str) -> list[list[Any]]:
@@ -164,12 +182,16 @@ async def _rate(session: AsyncSession, row: Campaign, now: datetime) -> float:
 
 
 def _eta(row: Campaign, rollout: Rollout, tally: dict[TargetState, int], rate: float, now: datetime) -> datetime | None:
-    """When it may be over, if it goes on as lately; the offline ones are not in it."""
-    running = (CampaignStatus.RUNNING, CampaignStatus.SOAKING)
-    left = sum(tally.get(s, 0) for s in (TargetState.PLANNED, TargetState.DISPATCHED, TargetState.VERIFYING))
-    if row.status not in running or not rate or not left:
+    """When it may be over, if it goes on at its own pace, or else as lately; the offline ones are not in it."""
+    pace = rollout.per_minute or rate
+    left = sum(tally.get(state, 0) for state in (TargetState.PLANNED, *UNDER_WAY))
+    if row.status not in (CampaignStatus.RUNNING, CampaignStatus.SOAKING) or not pace or not left:
         return None
-    return now + timedelta(minutes=left / rate) + (row.waves - row.wave) * rollout.soak
+    soaks_until = row.due_at if row.status is CampaignStatus.SOAKING else None
+    work, gaps = timedelta(minutes=left / pace), max(row.waves - row.wave - bool(soaks_until), 0)
+    by_work = (soaks_until or now) + work + gaps * rollout.soak
+    last_wave = (soaks_until or row.wave_at or now) + gaps * rollout.every
+    return max(by_work, last_wave + work / (gaps + 1))
 
 
 async def _gate(session: AsyncSession, row: Campaign, rollout: Rollout) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.operation import OperationState
+from storage import batch
 from storage import operations as rows_of
 from storage.certificates import KINDS, REVOKED
 from storage.db import AnyRow, earliest, wake
@@ -60,6 +61,17 @@ async def close_unanswered(session: AsyncSession, now: datetime, limit: int) -> 
     found = list(await session.scalars(_unanswered(now).limit(limit)))
     await rows_of.close(session, found, OperationState.EXPIRED, now)
     return len(found)
+
+
+async def replaced(session: AsyncSession, campaign_id: str) -> tuple[int, datetime | None]:
+    """How many certificates that a campaign replaced still work, and when the last of them may be revoked."""
+    newer = certificates.alias("newer")
+    of_campaign = and_(newer.c.device_id == certificates.c.device_id, newer.c.campaign_id == campaign_id)
+    statement = select(func.count(), func.max(certificates.c.revoke_at)).where(
+        text("certificates.revoke_at IS NOT NULL"), batch.found(select(newer.c.serial).where(of_campaign))
+    )
+    still, until = (await session.execute(statement)).one()
+    return still, until
 
 
 async def next_revocation(session: AsyncSession, now: datetime) -> datetime | None:

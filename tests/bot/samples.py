@@ -1072,6 +1072,7 @@ _CAMPAIGN = {
     "failed": 3,
     "parked": 200,
     "left_to_the_sweep": 0,
+    "old_certificates": None,
     "rate": 132.0,
     "eta": NOW + timedelta(minutes=44),
     "last": None,
@@ -1086,6 +1087,14 @@ _CANARY = {
     "rate": 0.0,
 }
 _OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
+_ROTATION = {
+    "kind": "rotate-certs",
+    "title": "Rotation of certificates over 30 days",
+    "wave": 2,
+    "waves": 30,
+    "eta": NOW + timedelta(days=28),
+}
+_WATCHED = {"old_certificates": {"devices": 334, "until": NOW + timedelta(days=1)}}
 _SKIPPING = {
     "settled": 8,
     "targets": 18,
@@ -1184,6 +1193,8 @@ BULK = {
         "bulk/campaign", **_CAMPAIGN | _GATED | {"why": "Everything was stopped.", "changed_by": "U0KIM"}
     ),
     "bulk/campaign.soaking": _said("bulk/campaign", **_CAMPAIGN | {"status": "soaking", "failures": []}),
+    "bulk/campaign.rotation": _said("bulk/campaign", **_CAMPAIGN | _ROTATION | {"status": "soaking", "failures": []}),
+    "bulk/campaign.rotated": _said("bulk/campaign", **_CAMPAIGN | _OVER | _ROTATION | _WATCHED | {"wave": 30}),
     "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
     "bulk/campaign.stopping": _said(
         "bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": "", "left_to_the_sweep": 8}
@@ -1207,6 +1218,10 @@ BULK = {
     "bulk/rehearsed.decommission": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED | {"kind": "decommission"}),
     "bulk/report": _said("bulk/report", **_CAMPAIGN | _OVER),
     "bulk/report.decommission": _said("bulk/report", **_CAMPAIGN | _OVER | {"kind": "decommission"}),
+    "bulk/report.rotation": _said("bulk/report", **_CAMPAIGN | _OVER | _ROTATION | _WATCHED | {"wave": 30}),
+    "bulk/old_certificates": _said(
+        "bulk/old_certificates", old_certificates=_WATCHED["old_certificates"] | {"devices": 1}
+    ),
     "bulk/report.some-skipped": _said("bulk/report", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/report.aborted": _said(
         "bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE, "left_to_the_sweep": 8}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert, select, update
 
@@ -14,7 +15,7 @@ from fleet.campaign import TargetState
 from fleet.certificate import CertificateState
 from fleet.operation import OperationKind, OperationState
 from fleet.rotation import DAY
-from storage import campaigns
+from storage import campaign_news, campaigns
 from storage import certificates as certificates_of
 from storage.db import AnyRow, Database
 from storage.tables import certificates, operations
@@ -113,6 +114,32 @@ async def test_only_who_uses_its_new_certificate_has_succeeded(db: Database) -> 
     async with house.db.read() as session:
         tally = await campaigns.tally(session, campaign_id)
     assert tally == {TargetState.SUCCEEDED: 1, TargetState.DISPATCHED: 2}
+
+
+async def facts(house: House, campaign_id: str) -> dict[str, Any]:
+    async with house.db.read() as session:
+        return await campaign_news.facts(session, await campaigns.get(session, campaign_id), house.now)
+
+
+async def test_a_rotation_is_not_said_to_be_over_before_its_days_and_the_old_certificates_are(db: Database) -> None:
+    house = await a_house(db, [timedelta(days=40), timedelta(days=50), timedelta(days=60)])
+    campaign_id = await begun(house, "bulk rotate-certs id:dev-00000,dev-00001 --over 2d")
+    for day in range(2):
+        for _ in range(3):
+            await jobs.campaigns.advance.work(house.run())
+        await renewed(house, await asked(house, day))
+        for _ in range(3):
+            await jobs.campaigns.advance.work(house.run())
+        if day == 0:
+            said = await facts(house, campaign_id)
+            assert DAY < said["eta"] - NOW < DAY + MINUTE
+            assert said["old_certificates"] is None
+            house.now = said["due_at"]
+    old = {"serial": "00", "device_id": "dev-00000", "not_before": NOW, "not_after": NOW + DAY, "pem": ""}
+    old |= {"state": CertificateState.SUPERSEDED, "issued_at": NOW, "revoke_at": house.now + DAY}
+    async with db.begin() as session:
+        await session.execute(insert(certificates), [old, old | {"serial": "01", "device_id": "dev-00002"}])
+    assert (await facts(house, campaign_id))["old_certificates"] == {"devices": 1, "until": house.now + DAY}
 
 
 @ON_SQLITE
