@@ -66,7 +66,7 @@ def _notes(made: Rotation, pace: int) -> list[str]:
     daily = f"{_counted(made.quota, 'device')} a day for {_counted(made.days, 'day')}"
     notes = [f"{daily}, the earliest end first, at most {pace:,} a minute."]
     if made.late:
-        safe = f"--over {short(made.safe_over)} would leave out none" if made.safe_over else "no pace would be in time"
+        safe = f"with --over {short(made.safe_over)} none would" if made.safe_over else "no pace would be in time"
         ends = "certificate ends before its turn is" if made.late == 1 else "certificates end before their turn is"
         notes.append(f":warning: {made.late:,} {ends} over; {safe}.")
     return notes

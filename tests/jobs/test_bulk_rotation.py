@@ -148,9 +148,10 @@ async def test_the_preview_says_who_would_be_too_late_and_over_how_many_days_nob
     preview = await types(house, "bulk rotate-certs all --over 10d")
     assert preview.data["notes"] == [
         "2 devices a day for 10 days, the earliest end first, at most 60 a minute.",
-        ":warning: 17 certificates end before their turn is over; --over 6d would leave out none.",
+        ":warning: 17 certificates end before their turn is over; with --over 6d none would.",
+        "Each old certificate is revoked 1d after its new one was first in use.",
     ]
-    assert len((await types(house, "bulk rotate-certs all --over 6d")).data["notes"]) == 1
+    assert len((await types(house, "bulk rotate-certs all --over 6d")).data["notes"]) == 2
 
 
 async def test_an_old_certificate_lives_until_the_new_one_was_seen_in_use(db: Database) -> None:
