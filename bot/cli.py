@@ -39,8 +39,6 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Fleet operat
 cli.add_typer(audit, name="audit")
 cli.add_typer(ca, name="ca")
 cli.add_typer(events, name="events")
-cli.command()(ledger)
-cli.command()(archive)
 console = Console(stderr=True)
 
 FileFormat = Annotated[Format | None, typer.Option("--format", help="csv or jsonl; by the file's name without it.")]
@@ -176,6 +174,10 @@ def config(
 
     new = with_database(loaded, work)
     typer.echo(f"Configuration {version} is kept." if new else f"Configuration {version} was there already, the same.")
+
+
+cli.command()(archive)  # after those above: `muster --help` lists them in this order
+cli.command()(ledger)
 
 
 def _utc_now() -> datetime:
