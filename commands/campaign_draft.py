@@ -11,7 +11,7 @@ from commands.spec import Call
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style, as_title
-from fleet.rollout import Rollout, predicted, rules, share
+from fleet.rollout import Rollout, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
 from storage import audit, campaign_plan, campaigns, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
@@ -138,8 +138,13 @@ def _preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = (
             "targets": row.targets,
             "online": shown.online,
             "skipped": [[count, why] for why, count in shown.skipped],
-            "waves": [list(each) for each in shown.waves],
-            "sample": [list(each) for each in shown.sample],
+            "waves": in_turn([devices for _, devices in shown.waves], canary=bool(rollout.canary)),
+            "gate": {
+                "canary": bool(rollout.canary) and row.waves > 1,
+                "canary_limit": rollout.canary_max_failed,
+                "limit": rollout.max_failed,
+            },
+            "sample": [each.device_id for each in shown.sample],
             "takes_s": takes.total_seconds(),
             "device_takes_s": device_takes.total_seconds(),
             "measured": shown.took is not None,

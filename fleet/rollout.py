@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -139,6 +140,18 @@ def waves(rollout: Rollout, ordinary: int, last: int, canary: int | None = None)
 def _size(wave: str, devices: int) -> int:
     given = share(wave) if wave else None
     return max(given.of(devices) if given else devices, 1)
+
+
+def in_turn(sizes: Sequence[int], canary: bool) -> str:
+    """`6: first 5, then 4 × 239, 234`: how many waves there are, and how many devices each has."""
+    runs = [(size, len(list(same))) for size, same in groupby(sizes)]
+    if canary and len(sizes) > 1:
+        size, times = runs[0]
+        first, runs = f"first {size:,}, then ", [(size, times - 1), *runs[1:]] if times > 1 else runs[1:]
+    else:
+        first = ""
+    told = ", ".join(f"{size:,}" if times == 1 else f"{times:,} × {size:,}" for size, times in runs)
+    return f"{len(sizes):,}: {first}{told}"
 
 
 def predicted(rollout: Rollout, sizes: Sequence[tuple[int, int]], answer: timedelta) -> timedelta:

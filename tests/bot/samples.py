@@ -1029,12 +1029,13 @@ _PREVIEW = {
     "targets": 1200,
     "online": 1020,
     "sites": [["oslo", 700], ["bergen", 500]],
-    "models": [["gw2", 1200]],
+    "models": [["gw2", 1100], ["", 70]],
     "firmwares": [["1.4.0", 1200]],
     "statuses": [["active", 1200]],
     "skipped": [[12, "has it already"], [3, "in another campaign (ABCDEX)"]],
-    "waves": [[1, 5], [2, 239]],
-    "sample": [["dev-1", "oslo", "gw2", HOSTILE]],
+    "waves": "6: first 5, then 5 × 239",
+    "gate": {"canary": True, "canary_limit": 0.0, "limit": 0.05},
+    "sample": ["dev-1", HOSTILE],
     "takes_s": 3600.0,
     "device_takes_s": 4.2,
     "measured": True,
@@ -1159,6 +1160,34 @@ BULK = {
     "bulk/preview.later": _said(
         "bulk/preview",
         **_PREVIEW | {"starts_at": NOW + timedelta(hours=8), "skipped": [], "measured": False, "window": "22:00-05:00"},
+    ),
+    "bulk/preview.rotation": _said(
+        "bulk/preview",
+        **_PREVIEW
+        | {
+            "kind": "rotate-certs",
+            "title": "Rotation of certificates over 30 days",
+            "waves": "30: 30 × 40",
+            "gate": {"canary": False, "canary_limit": 0.0, "limit": 0.05},
+            "takes_s": 29 * 86400.0,
+            "notes": [
+                "40 devices a day for 30 days, the earliest end first, at most 60 a minute.",
+                "Each old certificate is revoked 1d after its new one was first in use.",
+            ],
+        },
+    ),
+    "bulk/preview.decommission": _said(
+        "bulk/preview",
+        **_PREVIEW
+        | {
+            "kind": "decommission",
+            "title": "Decommission of site:old-mill",
+            "gate": {"canary": True, "canary_limit": 0.1, "limit": 0.0},
+            "online": 1199,
+            "notes": [
+                ":warning: This cannot be undone: each device's data is exported and verified first, then it is gone."
+            ],
+        },
     ),
     "bulk/preview.with-notes": _said(
         "bulk/preview",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import BadInput
-from fleet.rollout import Rollout, Share, frozen_until, part, predicted, rules, share, waves, window
+from fleet.rollout import Rollout, Share, frozen_until, in_turn, part, predicted, rules, share, waves, window
 
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -21,6 +21,19 @@ OSLO = ZoneInfo("Europe/Oslo")
 )
 def test_a_share_is_a_number_or_a_percentage(text: str, expected: Share | None) -> None:
     assert share(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "canary", "told"),
+    [
+        ([5, 239, 239, 239, 239, 234], True, "6: first 5, then 4 × 239, 234"),
+        ([5, 5, 5], True, "3: first 5, then 2 × 5"),
+        ([334] * 29 + [314], False, "30: 29 × 334, 314"),
+        ([1200], True, "1: 1,200"),
+    ],
+)
+def test_waves_are_told_by_their_sizes(sizes: list[int], canary: bool, told: str) -> None:
+    assert in_turn(sizes, canary) == told
 
 
 @given(

@@ -61,7 +61,7 @@ TYPED = {
     "dashboard add wall https://example.com/d/1 group:north": ["is linked at the devices of `group:north`"],
     "dashboard list": ["wall", "`group:north`"],
     "dashboard remove wall": ["`wall` is no longer linked"],
-    "bulk config 2026.3.0 site:oslo": ["Nothing happens before it is approved.", "*By site*", "Ask for approval"],
+    "bulk config 2026.3.0 site:oslo": ["Nothing happens before it is approved.", "*Sites*", "Ask for approval"],
     "bulk restart site:oslo --stagger 10s": ["Restart of site:oslo", "Stagger at a site"],
     "bulk list": ["*Campaigns*", "planned"],
     **{
