@@ -43,7 +43,10 @@ _WELCOME = """
   In a second shell, what is typed on the machine of the bot:
       (set -a; . {folder}/environment; .venv/bin/muster audit verify)      also: muster doctor
 
-  Ctrl+C ends it. Everything lies in {folder}.
+  Muster is process {pid}. Kill it in the middle of a campaign (kill -9 {pid}): it is started
+  again, and goes on.
+
+  Ctrl+C ends it. Everything lies in {folder}, which each start makes anew.
 ------------------------------------------------------------------------------------------
 """
 
@@ -59,7 +62,7 @@ async def _main(port: int, folder: Path) -> None:
     print("The demo starts; that takes a few seconds.", flush=True)
     async with Demo(folder, port).running() as demo:
         await demo.connected()
-        print(_WELCOME.format(url=demo.workspace.url, folder=folder), flush=True)
+        print(_WELCOME.format(url=demo.workspace.url, folder=folder, pid=demo.muster.pid), flush=True)
         stopping = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(demo.ended())
         await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)

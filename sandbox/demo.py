@@ -101,6 +101,7 @@ class Demo:
         self.newcomers = newcomers(NEWCOMERS, self._factory)
         self.workspace: Workspace
         self.simulated: SimulatedFleet
+        self.environment: Mapping[str, str]
         self.muster: asyncio.subprocess.Process
 
     @contextlib.asynccontextmanager
@@ -112,19 +113,27 @@ class Demo:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             broker = stack.enter_context(EmbeddedBroker())
-            environment = self._environment(broker)
-            self._certify(environment["MUSTER_CA_PASSPHRASE"])
-            self._keep(environment)
-            await self._register(environment)
+            self.environment = self._environment_for(broker)
+            self._certify(self.environment["MUSTER_CA_PASSPHRASE"])
+            self._keep()
+            await self._register()
             everything = [*self.devices, *self.newcomers]
             self.simulated = SimulatedFleet(everything, broker.host, broker.port, **self._pace)
             simulation = asyncio.create_task(self.simulated.run(), name="simulated fleet")
             stack.push_async_callback(_cancelled, simulation)
-            self.muster = await asyncio.create_subprocess_exec(*_muster("run"), env=environment)
-            stack.push_async_callback(_ended, self.muster)
+            await self._start()
+            stack.push_async_callback(self._end)
             yield self
 
-    def _environment(self, broker: EmbeddedBroker) -> dict[str, str]:
+    async def _start(self) -> None:
+        self.muster = await asyncio.create_subprocess_exec(*_muster("run"), env=self.environment)
+
+    async def _end(self) -> None:
+        if self.muster.returncode is None:
+            self.muster.terminate()
+            await self.muster.wait()
+
+    def _environment_for(self, broker: EmbeddedBroker) -> dict[str, str]:
         return {
             **os.environ,
             "MUSTER_SETTINGS": str(SETTINGS),
@@ -146,25 +155,30 @@ class Demo:
             (self.folder / name).write_text(text)
         (self.folder / "ca.key").chmod(0o600)
 
-    def _keep(self, environment: Mapping[str, str]) -> None:
+    def _keep(self) -> None:
         """For a shell beside the demo: with these set, `muster doctor` and `muster audit verify` know where it is."""
         file = self.folder / "environment"
         file.touch(mode=0o600)
-        named = {name: value for name, value in environment.items() if name.startswith("MUSTER_")}
+        named = {name: value for name, value in self.environment.items() if name.startswith("MUSTER_")}
         file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in named.items()))
 
-    async def _register(self, environment: Mapping[str, str]) -> None:
+    async def _register(self) -> None:
         """As an ops team would: configurations from files, devices from a CSV."""
         for version, body in CONFIGS.items():
             file = self.folder / f"{version}.json"
             file.write_text(json.dumps(body, indent=2))
-            await _run(environment, "config", version, str(file))
+            await self._run("config", version, str(file))
         listed = self.folder / "devices.csv"
         with listed.open("w", newline="") as opened:
             writer = csv.writer(opened)
             writer.writerow(["device_id", "site", "model", "target_config_version", "tags"])
             writer.writerows([each.device_id, each.site, each.model, NEW, "env=demo"] for each in self.devices)
-        await _run(environment, "import", str(listed))
+        await self._run("import", str(listed))
+
+    async def _run(self, *words: str) -> None:
+        process = await asyncio.create_subprocess_exec(*_muster(*words), env=self.environment)
+        if await process.wait():
+            raise MusterEnded(f"muster {' '.join(words)} ended with exit code {process.returncode}.")
 
     async def connected(self) -> None:
         """Wait until the bot has a socket to the workspace. Raises MusterEnded, or TimeoutError after a minute."""
@@ -177,8 +191,13 @@ class Demo:
             task.result()
 
     async def ended(self) -> None:
-        """Wait for the bot to end, which it should not. Raises MusterEnded."""
-        code = await self.muster.wait()
+        """Wait for the bot to end by itself, which it should not. Raises MusterEnded.
+
+        One that was killed is started again, as a service manager does.
+        """
+        while (code := await self.muster.wait()) < 0:
+            print(f"muster run was killed by signal {-code}, and is started again.", flush=True)
+            await self._start()
         raise MusterEnded(f"muster run ended with exit code {code}.")
 
 
@@ -204,18 +223,6 @@ def _muster(*words: str) -> list[str]:
     return [sys.executable, "-m", "bot", *words]
 
 
-async def _run(environment: Mapping[str, str], *words: str) -> None:
-    process = await asyncio.create_subprocess_exec(*_muster(*words), env=dict(environment))
-    if await process.wait():
-        raise MusterEnded(f"muster {' '.join(words)} ended with exit code {process.returncode}.")
-
-
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-        await process.wait()

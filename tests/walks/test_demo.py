@@ -36,6 +36,7 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
         answer = await demo.workspace.command(OPERATOR, "#fleet-ops", "/fleet status", wait=10)
         assert "rejected" in answer.words
         await until(lambda: sealed(registry) > 0)
+        await is_killed_and_goes_on(demo)
         assert (tmp_path / "demo" / "ca.key").stat().st_mode & 0o777 == 0o600
         verify = f"set -a; . {demo.folder}/environment; {sys.executable} -m bot audit verify"
         assert await (await asyncio.create_subprocess_shell(verify)).wait() == 0
@@ -43,6 +44,16 @@ async def test_drift_is_mended_and_refusals_stand_in_the_channel_with_working_bu
             async with Demo(tmp_path / "demo", port=0).running():
                 pass
         assert resolved(registry) == 12
+
+
+async def is_killed_and_goes_on(demo: Demo) -> None:
+    watching, killed = asyncio.create_task(demo.ended()), demo.muster
+    killed.kill()
+    await until(lambda: demo.muster is not killed)
+    await demo.workspace.wait_for_connections(1, timeout=60)
+    answer = await demo.workspace.command(OPERATOR, FLEET_OPS, "/fleet alert list", wait=10)
+    assert "rejects-002" in answer.words
+    watching.cancel()
 
 
 async def test_a_port_in_use_is_told_with_the_next_step_before_the_folder_is_removed(tmp_path: Path) -> None:
