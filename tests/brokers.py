@@ -12,12 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, Self
 
-import pytest
-
 from sandbox.broker import HOST, EmbeddedBroker, free_port
+from tests.debian import program
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "mosquitto"
-MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 class RunningBroker(Protocol):
@@ -31,13 +29,7 @@ class RunningBroker(Protocol):
 
 
 def require_mosquitto() -> str:
-    """The path of mosquitto; skips the test, saying why, where it is missing, and fails it when CI=true."""
-    if MOSQUITTO:
-        return MOSQUITTO
-    reason = "mosquitto is not installed (Debian: apt-get install mosquitto mosquitto-clients)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return program("mosquitto mosquitto-clients", "mosquitto")
 
 
 class Mosquitto:

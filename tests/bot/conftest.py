@@ -13,9 +13,10 @@ import commands
 from bot.people import People
 from bot.router import Router
 from bot.slack import Slack, members_of, web_client
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, OPERATOR, RateLimits, Workspace
+from sandbox.workspace import OPERATOR, RateLimits, Workspace
 from storage.db import Database
 from tests.conftest import NOW, settings_for
+from tests.workspaces import slack_for
 
 
 @dataclass
@@ -37,16 +38,9 @@ def open_desk(sqlite_url: str) -> OpenDesk:
     @asynccontextmanager
     async def opened(slack: dict[str, Any] | None = None, **workspace: Any) -> AsyncIterator[Desk]:
         async with Workspace.start(limits=RateLimits(enabled=False), **workspace) as ws:
-            section = {
-                "bot_token": BOT_TOKEN,
-                "app_token": APP_TOKEN,
-                "base_url": ws.base_url,
-                "ops_channel": FLEET_OPS,
-                "sockets": 1,
-            }
             roles = {"everyone": "viewer", "operator": {"users": [OPERATOR]}}
             database = {"url": sqlite_url, "lock_timeout": "200ms"}
-            settings = settings_for(slack={**section, **(slack or {})}, roles=roles, database=database)
+            settings = settings_for(slack=slack_for(ws, **(slack or {})), roles=roles, database=database)
             db = Database(settings.database)
             client = web_client(settings.slack, None, retries=True)
             router = Router(commands.ALL, settings, db)

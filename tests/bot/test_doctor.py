@@ -35,6 +35,7 @@ from sandbox.workspace.ids import SCOPES
 from storage.db import Database
 from tests.brokers import embedded_broker, mosquitto_broker
 from tests.conftest import NOW, settings_for
+from tests.workspaces import slack_for
 
 
 def now() -> datetime:
@@ -50,14 +51,7 @@ def named(findings: list[Finding], part: str) -> list[Finding]:
 
 
 def settings(ws: Workspace, **sections: Any) -> Settings:
-    given = {
-        "bot_token": BOT_TOKEN,
-        "app_token": APP_TOKEN,
-        "base_url": ws.base_url,
-        "ops_channel": FLEET_OPS,
-        **sections.pop("slack", {}),
-    }
-    return settings_for(slack=given, **sections)
+    return settings_for(slack=slack_for(ws, **sections.pop("slack", {})), **sections)
 
 
 def workspace(**more: Any) -> Workspace:
@@ -337,7 +331,7 @@ async def test_everything_right_ends_with_code_0(tmp_path: Path, sqlite_url: str
     async with workspace() as ws:
         with embedded_broker() as running:
             sections = {
-                "slack": _slack(base_url=ws.base_url),
+                "slack": slack_for(ws),
                 "mqtt": {"port": running.port},
                 "database": {"url": sqlite_url},
                 "audit": _AUDIT,

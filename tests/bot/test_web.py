@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.app import Muster
 from fleet.errors import Refused
 from fleet.settings import DatabaseSettings
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, RateLimits, Workspace
+from sandbox.workspace import RateLimits, Workspace
 from storage import numbers, revocation_lists
 from storage.db import Database
 from tests import build, keyed
 from tests.brokers import RunningBroker, embedded_broker
 from tests.conftest import NOW, settings_for
+from tests.workspaces import slack_for
 
 SOON = 10.0
 
@@ -34,13 +35,7 @@ def broker() -> Iterator[RunningBroker]:
 @asynccontextmanager
 async def a_house(url: str, mqtt_port: int, **web: Any) -> AsyncIterator[tuple[Muster, Workspace]]:
     async with Workspace.start(limits=RateLimits(enabled=False)) as ws:
-        slack = {
-            "bot_token": BOT_TOKEN,
-            "app_token": APP_TOKEN,
-            "base_url": ws.base_url,
-            "ops_channel": FLEET_OPS,
-            "sockets": 1,
-        }
+        slack = slack_for(ws)
         web = {"enabled": True, "port": 0, **web}
         muster = Muster(settings_for(url, slack=slack, mqtt={"port": mqtt_port}, web=web), now=lambda: NOW)
         try:

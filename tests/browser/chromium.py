@@ -9,13 +9,12 @@ import asyncio
 import base64
 import itertools
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-import pytest
+
+from tests.debian import program
 
 PATIENCE = 20.0  # seconds; only a test that fails waits so long
 FLAGS = (
@@ -33,14 +32,7 @@ FLAGS = (
 
 
 def require_chromium() -> str:
-    """The path of Chromium; skips the test, saying why, where it is missing, and fails it when CI=true."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    reason = "Chromium is not installed (Debian: apt-get install chromium)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return program("chromium", "chromium", "chromium-browser", "google-chrome")
 
 
 class Chromium:

@@ -11,11 +11,8 @@ import pytest
 
 from bot.app import Muster
 from sandbox.workspace import (
-    APP_TOKEN,
     APPROVER1,
     APPROVER2,
-    BOT_TOKEN,
-    FLEET_OPS,
     OPERATOR,
     RateLimits,
     Workspace,
@@ -23,6 +20,7 @@ from sandbox.workspace import (
 from tests.brokers import embedded_broker
 from tests.browser.chromium import Chromium, Page, require_chromium
 from tests.conftest import settings_for
+from tests.workspaces import slack_for
 
 
 @dataclass
@@ -50,14 +48,7 @@ async def screen(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Screen]:
     path = require_chromium()
     with embedded_broker() as broker:
         async with Workspace.start(limits=RateLimits(enabled=False)) as ws:
-            slack = {
-                "bot_token": BOT_TOKEN,
-                "app_token": APP_TOKEN,
-                "base_url": ws.base_url,
-                "ops_channel": FLEET_OPS,
-                "sockets": 1,
-                "channel_per_second": 1000,
-            }
+            slack = slack_for(ws, channel_per_second=1000)
             settings = settings_for(
                 slack=slack,
                 roles={"operator": {"users": [OPERATOR]}, "approver": {"users": [APPROVER1, APPROVER2]}},

@@ -15,8 +15,8 @@ from storage import campaigns, groups
 from storage.db import Database
 from storage.tables import devices
 from tests.build import NEW, OLD
+from tests.campaigns import Campaigns, a_fleet, all_online, begun, call, named, row_of, states
 from tests.conftest import settings_for
-from tests.jobs.test_campaigns import Campaigns, a_fleet, all_online, begun, call, named, row_of, states
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from jobs.campaign_reports import report
 from storage import campaign_news
 from storage.db import Database
 from storage.tables import campaign_devices, devices
+from tests.campaigns import NOBODY_NEEDED, Campaigns, a_fleet, ack, begun, call, named, row_of, states
 from tests.conftest import settings_for
-from tests.jobs.test_campaigns import NOBODY_NEEDED, Campaigns, a_fleet, ack, begun, call, named, row_of, states
 from tests.typed import refused, types
 
 

@@ -23,8 +23,8 @@ from storage.db import Database
 from storage.tables import certificates, decommissions, devices
 from tests import build
 from tests.build import NEW
+from tests.campaigns import Campaigns, a_fleet, call, named, row_of, states
 from tests.conftest import settings_for
-from tests.jobs.test_campaigns import Campaigns, a_fleet, call, named, row_of, states
 from tests.typed import types
 
 

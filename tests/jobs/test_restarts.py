@@ -20,9 +20,9 @@ from jobs import approvals, campaigns, delivery
 from link.publish import Outcome, Outgoing
 from storage import operations
 from storage.db import Database
+from tests.campaigns import Campaigns, a_fleet, call, named, row_of, states
 from tests.conftest import settings_for
 from tests.house import House, settings_replica
-from tests.jobs.test_campaigns import Campaigns, a_fleet, call, named, row_of, states
 
 EVERYTHING_AT_ONCE = {"canary": "", "wave": "", "soak": "0s"}
 

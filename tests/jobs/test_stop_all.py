@@ -22,9 +22,9 @@ from storage.tables import AuditEntry, devices, operations
 from storage.tables import campaigns as rows
 from tests import build
 from tests.build import NEW, OLD
+from tests.campaigns import Campaigns, a_fleet, ack, begun, call, named, row_of, states, under_way
 from tests.conftest import settings_for
 from tests.house import FakePublish
-from tests.jobs.test_campaigns import Campaigns, a_fleet, ack, begun, call, named, row_of, states, under_way
 from tests.typed import APPROVER, types
 
 COUNTED = ("retained", "commands", "leaving", "held_back")

@@ -14,7 +14,7 @@ from storage import alert_rules, firmware, maintenance, rules_naming
 from storage.db import Database
 from storage.tables import AlertRule, Firmware
 from tests import build
-from tests.storage.test_campaign_plan import planned, targets
+from tests.storage.planning import planned, targets
 
 
 async def skipped(db: Database, now: datetime, kind: CampaignKind, **params: Any) -> dict[str, str]:

@@ -19,10 +19,8 @@ import jobs
 from bot.app import Muster
 from fleet.settings import Settings
 from sandbox.workspace import (
-    APP_TOKEN,
     APPROVER1,
     APPROVER2,
-    BOT_TOKEN,
     FLEET_OPS,
     ONCALL,
     OPERATOR,
@@ -38,6 +36,7 @@ from tests import build
 from tests.brokers import RunningBroker, embedded_broker
 from tests.conftest import NOW, settings_for
 from tests.house import until_nothing_is_due
+from tests.workspaces import slack_for
 
 SOON = 15.0  # seconds; no test waits so long unless it fails
 
@@ -48,6 +47,15 @@ async def eventually(condition: Callable[[], Awaitable[Any]], within: float = SO
         while not (found := await condition()):  # noqa: ASYNC110 - a row of another process has no event
             await asyncio.sleep(every)
     return found
+
+
+async def ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancels them; what went wrong in one before fails the test."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 class Clock:
@@ -162,14 +170,7 @@ def message_key(message: SeenMessage) -> str:
 
 def walk_settings(ws: Workspace, url: str, port: int, **sections: dict[str, Any]) -> Settings:
     given: dict[str, dict[str, Any]] = {
-        "slack": {
-            "bot_token": BOT_TOKEN,
-            "app_token": APP_TOKEN,
-            "base_url": ws.base_url,
-            "ops_channel": FLEET_OPS,
-            "sockets": 1,
-            "channel_per_second": 1000,
-        },
+        "slack": slack_for(ws, channel_per_second=1000),
         "roles": {
             "operator": {"users": [OPERATOR, ONCALL]},
             "approver": {"users": [APPROVER1, APPROVER2]},

@@ -31,8 +31,8 @@ from storage.tables import Device, Operation
 from tests import build
 from tests.brokers import RunningBroker
 from tests.build import NEW, OLD
-from tests.walks.conftest import eventually, message_key
-from tests.walks.test_kill_minus_nine import Bot, ended, settings_of
+from tests.walks.conftest import ended, eventually, message_key
+from tests.walks.process import Bot, settings_of
 
 OLGA = Person("U0OLGA", Role.ADMIN)
 

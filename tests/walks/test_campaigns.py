@@ -19,8 +19,7 @@ from tests import build
 from tests.brokers import RunningBroker
 from tests.build import NEW, OLD
 from tests.conftest import NOW
-from tests.walks.conftest import House, a_device, a_house, eventually, message_key, say
-from tests.walks.test_kill_minus_nine import ended
+from tests.walks.conftest import House, a_device, a_house, ended, eventually, message_key, say
 
 QUICK = {"canary": "4", "wave": "100%", "soak": "0s", "retries": 0, "edit_every": "1s"}
 IDS = [f"dev-{number:02}" for number in range(20)]

@@ -18,7 +18,7 @@ from tests.brokers import RunningBroker, mosquitto_broker
 from tests.build import NEW
 from tests.jobs.diagnosing import ANSWERS, METRICS
 from tests.walks.conftest import House, a_device, a_house, eventually, message_key, say
-from tests.walks.test_a_device_by_mosquitto import Device, Heard
+from tests.walks.mosquitto_device import Device, Heard
 
 
 @asynccontextmanager

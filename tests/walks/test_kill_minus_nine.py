@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -22,13 +21,14 @@ from sqlalchemy import func, select
 from fleet.drift import CaseState
 from fleet.operation import OperationState
 from fleet.settings import DatabaseSettings
-from sandbox.workspace import APP_TOKEN, BOT_TOKEN, FLEET_OPS, RateLimits, Workspace
+from sandbox.workspace import FLEET_OPS, RateLimits, Workspace
 from storage.db import Database
 from storage.tables import Alert, Device, DriftCase, Operation, OutboxMessage
 from tests import build
 from tests.brokers import RunningBroker, embedded_broker, mosquitto_broker
 from tests.build import NEW, OLD
-from tests.walks.conftest import environment_for, eventually, message_key
+from tests.walks.conftest import ended, eventually, message_key
+from tests.walks.process import Bot, settings_of
 
 DEVICES, REJECTING, TALKING = 2000, 30, 200
 FALLBACK = 10.0  # seconds after which the bot is killed anyway, when the moment that was drawn does not come
@@ -122,56 +122,6 @@ async def a_fleet(port: int) -> AsyncIterator[Fleet]:
             yield fleet
         finally:
             await ended(*tasks)
-
-
-async def ended(*tasks: asyncio.Task[None]) -> None:
-    """Cancels them; what went wrong in one before fails the test."""
-    for task in tasks:
-        task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
-class Bot:
-    """`muster run` as a child process."""
-
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        file = folder / "app.yaml"
-        file.write_text(json.dumps(settings))  # which is YAML too
-        self._environment = environment_for(file)
-        self.log = folder / "bot.log"
-        self._process: asyncio.subprocess.Process
-
-    async def start(self) -> None:
-        with self.log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot", "run"), env=self._environment, stdout=output, stderr=output
-            )
-
-    async def end(self, how: signal.Signals) -> int:
-        """Sends the signal to this very process and waits for its end. Returns the exit code."""
-        if self._process.returncode is None:
-            self._process.send_signal(how)
-        return await self._process.wait()
-
-
-def settings_of(url: str, port: int, ws: Workspace) -> dict[str, Any]:
-    return {
-        "slack": {
-            "bot_token": BOT_TOKEN,
-            "app_token": APP_TOKEN,
-            "base_url": ws.base_url,
-            "ops_channel": FLEET_OPS,
-            "sockets": 1,
-            "channel_per_second": 1000,
-        },
-        "mqtt": {"port": port, "reconnect_first": "50ms", "reconnect_most": "500ms"},
-        "database": {"url": url, "claim_for": "2s"},
-        "alerts": {"group_above": 1000},
-        "drift": {"sweep_every": "2s", "sweep_limit": 300, "online_within": "2m", "ack_timeout": "3s"},
-        "log": {"level": "warning"},
-    }
 
 
 async def register(db: Database, fleet: Fleet) -> None:

@@ -32,8 +32,8 @@ from storage.tables import Device, Operation
 from tests import build
 from tests.brokers import embedded_broker
 from tests.build import OLD
-from tests.walks.conftest import eventually, message_key
-from tests.walks.test_kill_minus_nine import Bot, ended, settings_of
+from tests.walks.conftest import ended, eventually, message_key
+from tests.walks.process import Bot, settings_of
 
 OLGA = Person("U0OLGA", Role.ADMIN)
 DRIFTING, RESTARTING, SITES = 2_000, 100, 10
