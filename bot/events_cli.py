@@ -77,8 +77,7 @@ def ledger(
     settings: SettingsFile = APP_YAML,
 ) -> None:
     """Write the billed time of each device in a month as CSV."""
-    now = datetime.now(UTC)
-    begin, end = month_of(month)
+    begin, end = month_of(month, datetime.now(UTC))
     columns = billing.ENTRY_COLUMNS if entries else billing.COLUMNS
     rows_of = billing.entry_rows if entries else billing.period_rows
 
@@ -87,7 +86,7 @@ def ledger(
         with screen.whole_file(output) as opened:
             written = csv.writer(opened)
             written.writerow(columns)
-            async for rows in rows_of(db, begin, min(end, now)):
+            async for rows in rows_of(db, begin, end):
                 written.writerows(rows)
                 count += len(rows)
         return count

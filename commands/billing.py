@@ -33,8 +33,7 @@ async def month(
     The file goes into your direct messages with Muster, with `--here` into this channel.
     """
     name = month or f"{call.now:%Y-%m}"
-    begin, end = month_of(name)
-    end = min(end, call.now)
+    begin, end = month_of(name, call.now)
     async with call.db.read() as session:
         totals = await billing.totals(session, begin, end)
     data = {"month": name, "devices": totals.devices, "hours": totals.hours, "so_far": end == call.now}

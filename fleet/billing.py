@@ -20,14 +20,20 @@ class BillingKind(StrEnum):
     RESUME = "resume"
 
 
-def month(text: str) -> tuple[datetime, datetime]:
-    """`2026-03` as the moments where it begins and where the next month does, in UTC. Raises BadInput."""
+def month(text: str, now: datetime) -> tuple[datetime, datetime]:
+    """`2026-03` as the moments where it begins and where it ends, in UTC; the month that is on ends now.
+
+    Raises BadInput, also for a month that has not begun.
+    """
     found = _MONTH.fullmatch(text)
     if not found or not 1 <= int(found[2]) <= 12 or not 1 <= int(found[1]) <= 9998:
         raise BadInput(f"{text} is not a month. Write it as 2026-03.")
     year, number = int(found[1]), int(found[2])
+    begin = datetime(year, number, 1, tzinfo=UTC)
+    if begin > now:
+        raise BadInput(f"{text} has not begun, so nothing is billed in it. The newest month is {now:%Y-%m}, so far.")
     following = (year + 1, 1) if number == 12 else (year, number + 1)
-    return datetime(year, number, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
+    return begin, min(datetime(*following, 1, tzinfo=UTC), now)
 
 
 def part_of(

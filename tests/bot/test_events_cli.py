@@ -75,3 +75,4 @@ def test_the_ledger_of_a_month_is_csv(app_yaml: Path, tmp_path: Path) -> None:
     (entry,) = csv.DictReader(io.StringIO(muster(app_yaml, "ledger", "--month", month, "--entries").stdout))
     assert (entry["device_id"], entry["kind"], entry["by"]) == ("dev-1", "start", "muster import")
     assert len(muster(app_yaml, "ledger", "--month", "2020-01").stdout.splitlines()) == 1
+    assert "2999-01 has not begun" in str(muster(app_yaml, "ledger", "--month", "2999-01").exception)

@@ -288,3 +288,4 @@ async def test_a_month_is_billed_by_the_hours_that_devices_were_in_service(house
     )
     assert [line.split(",")[1:4] for line in await lines_of(answer)] == [["new", "resume", ANN.id]]
     assert "is not a month" in await refused(house, "billing march")
+    assert "2026-05 has not begun" in await refused(house, "billing 2026-05")
