@@ -123,6 +123,8 @@ def _sentence(error: ErrorDetails) -> str:
         return f"{place}: there is no such setting." + (f" Did you mean {near[0]}?" if near else "")
     if error["type"] == "missing":
         return f"{place}: this must be set."
+    if error["type"] == "timezone_aware":
+        return f"{place}: {error['input']} needs a time zone, as in 2026-12-24T00:00:00+01:00."
     said = error["msg"].removeprefix("Value error, ")
     given = error["input"]
     if isinstance(given, (str, int, float)) and not _is_secret(error["loc"]):

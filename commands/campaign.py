@@ -91,7 +91,8 @@ def refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:
     if row.status not in legal:
         who = f" (last changed by <@{row.changed_by}>)" if is_person(row.changed_by) else ""
         raise Refused(
-            f"Campaign {row.id[-6:]} is {row.status}{who}, so it cannot be {what}. See it with /fleet bulk show."
+            f"Campaign {row.id[-6:]} is {row.status}{who}, so it cannot be {what}. See it with "
+            f"/fleet bulk show {row.id[-6:]}."
         )
 
 

@@ -117,10 +117,7 @@ def readable(content: str, max_bytes: int) -> str:
         parsed = json.loads(content)
         body = canonical(parsed)
     except ValueError as error:
-        where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "a number"
-        raise BadInput(
-            f"The configuration is not valid JSON ({error} at {where}). Mend it and send it again."
-        ) from None
+        raise BadInput(f"The configuration is not valid JSON: {error}. Mend it and send it again.") from None
     if not isinstance(parsed, dict):
         raise BadInput('The configuration must be a JSON object, like {"sampling_s": 30}.')
     if "\\u0000" in body or "\x00" in body:

@@ -119,6 +119,10 @@ def test_variables_are_filled_in_inside_lists_too() -> None:
         ("mqtt: {}", "slack: this must be set."),
         (f"{SLACK}drift: {{retries: 21}}", "drift.retries: input should be less than or equal to 20, not 21."),
         (f"{SLACK}drift: {{ack_timeout: soon}}", "drift.ack_timeout: input should be a valid timedelta"),
+        (
+            f"{SLACK}campaigns: {{freezes: [{{since: 2026-12-24 00:00:00, until: 2026-12-27T00:00:00Z, why: feast}}]}}",
+            "campaigns.freezes[0].since: 2026-12-24 00:00:00 needs a time zone, as in 2026-12-24T00:00:00+01:00.",
+        ),
         (f"{SLACK}alerts: {{ladder: [{{after: 5m}}]}}", "alerts.ladder[0].mention: this must be set."),
         (f"{SLACK}alerts: {{ladder: [{{aftr: 5m}}]}}", "alerts.ladder[0].aftr: there is no such setting. Did you mean"),
         (f"{SLACK}drift: 5", "drift: input should be a valid dictionary"),

@@ -41,7 +41,7 @@ TYPED = {
     "status --verbose": ["status takes no flags, so --verbose is not understood."],
     "alert ack 000000": ["There is no alert called 000000.", "/fleet alert list"],
     "config show 1999.1": ["1999.1"],
-    "config add 2026.9.9 {bad": ["The configuration is not valid JSON"],
+    "config add 2026.9.9 {bad": ["The configuration is not valid JSON: Expecting property name"],
     "config assign 1999.1 dev-1": ["1999.1"],
     "config assign 2026.2.0 site:nowhere": ["No device matches site:nowhere", "Nothing was changed"],
     "bulk retag": ["Which tag?", "/fleet bulk retag env environment"],
