@@ -30,7 +30,7 @@ from jobs.spec import Run
 from link.client import Connection, Received
 from link.publish import Outcome, Outgoing, Publisher
 from link.topics import Topics
-from storage import alert_rules, audit, event_deliveries, migrate, operations, outbox, revocation_lists
+from storage import alert_rules, audit, event_deliveries, migrate, operations, outbox_sending, revocation_lists
 from storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -127,7 +127,7 @@ class Muster:
             if changed:
                 log.info("the settings are others than at the last start", changed=changed)
             await operations.release_all(session, self.replica)
-            await outbox.release_all(session, self.replica)
+            await outbox_sending.release_all(session, self.replica)
             await event_deliveries.release_all(session, self.replica)
             endpoints = [each.name for each in self.settings.events.endpoints]
             await event_deliveries.give_up_others(session, endpoints, self.now())

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.spec import Call, Rest, command
-from fleet.campaign import CampaignStatus, tripped
+from fleet.campaign import CampaignStatus
 from fleet.campaign_message import buttons, stays
+from fleet.campaign_step import tripped
 from fleet.errors import Refused
 from fleet.message import Message
 from fleet.roles import MUSTER, Role, is_person

@@ -27,12 +27,12 @@ import types
 import typing
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, NewType, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
-from fleet import selector
-from fleet.durations import duration
+from commands.converters import Rest as Rest
+from commands.converters import converter
 from fleet.message import Message
 from fleet.roles import Person, Role
 from fleet.selector import Selector
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
     from storage.db import Database
 
 P = ParamSpec("P")
-Rest = NewType("Rest", str)
-"""The raw rest of the line, quotes and spaces kept: for JSON and for reasons. Flags stand before it.
-
-A rest that is one quoted word, as forms write it, is the text inside the quotes.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +177,7 @@ def _read(words: str, parameter: inspect.Parameter, annotation: Any) -> Iterator
 def _parameter(words: str, parameter: inspect.Parameter, annotation: Any) -> Parameter:
     annotation, about = _told(annotation)
     plain = _without_none(annotation)
-    known = _converter(plain)
+    known = converter(plain)
     flag = parameter.kind is inspect.Parameter.KEYWORD_ONLY
     if known is None or (flag and plain is Rest) or parameter.kind is inspect.Parameter.VAR_KEYWORD:
         raise TypeError(f"Nobody can convert {parameter.name}: {annotation} of the command {words} from words.")
@@ -214,52 +209,3 @@ def _without_none(annotation: Any) -> Any:
         if len(others) == 1:
             return others[0]
     return annotation
-
-
-def _converter(annotation: Any) -> tuple[Callable[[str], Any], str] | None:
-    """How to read a word as that type, and what to write for it."""
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return lambda text: annotation(text.lower()), "|".join(annotation)
-    return _CONVERTERS.get(annotation)
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() in ("yes", "true", "on", "1"):
-        return True
-    if text.lower() in ("no", "false", "off", "0"):
-        return False
-    raise ValueError(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not float("-inf") < number < float("inf"):
-        raise ValueError(text)
-    return number
-
-
-def _timedelta(text: str) -> timedelta:
-    if text == "0":
-        return timedelta(0)
-    value = duration(text)
-    if not isinstance(value, timedelta):
-        raise ValueError(text)
-    return value
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-_CONVERTERS: dict[Any, tuple[Callable[[str], Any], str]] = {
-    str: (str, ""),
-    int: (int, "whole number"),
-    float: (_finite, "number"),
-    bool: (_yes_or_no, "yes|no"),
-    timedelta: (_timedelta, "time such as 30s, 5m, 24h or 7d"),
-    date: (date.fromisoformat, "date such as 2026-03-19"),
-    datetime: (_moment, "moment such as 2026-03-19T08:30"),
-    Selector: (selector.parse, "selector"),
-    Rest: (Rest, "text"),
-}

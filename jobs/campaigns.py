@@ -13,21 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.approval import ApprovalState
-from fleet.campaign import (
-    MOVES,
-    CampaignStatus,
-    Dispatch,
-    Finish,
-    GiveUpParked,
-    Pause,
-    Soak,
-    StartWave,
-    Step,
-    Stop,
-    TargetState,
-    Wait,
-    next_step,
-)
+from fleet.campaign import MOVES, CampaignStatus, TargetState
+from fleet.campaign_step import Dispatch, Finish, GiveUpParked, Pause, Soak, StartWave, Step, Stop, Wait, next_step
 from fleet.campaign_turn import Again, overdue
 from fleet.errors import Refused
 from fleet.roles import MUSTER

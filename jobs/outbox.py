@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from fleet.message import Message
 from jobs.ports import Delivered, Gone, Letter, NoEntry, NotYet, Stands
 from jobs.spec import Run, job
-from storage import outbox
+from storage import outbox, outbox_sending
 from storage.db import CLOCK, AnyRow
 
 log = structlog.get_logger(__name__)
@@ -28,12 +28,12 @@ _LONGEST_WAIT = timedelta(minutes=5)
 async def post(run: Run) -> datetime | None:
     """Post and edit what waits for Slack, as fast as Slack allows, escalations first."""
     async with run.db.read() as session:
-        waiting = await outbox.due(session, run.now, _LOOKED_AT)
+        waiting = await outbox_sending.due(session, run.now, _LOOKED_AT)
     chosen, free_at = _within_pace(run, waiting)
     if chosen:
         until = run.now + run.settings.database.claim_for
         async with run.db.begin(CLOCK) as session:
-            ours = await outbox.claim(session, [row.id for row in chosen], run.now, run.replica, until)
+            ours = await outbox_sending.claim(session, [row.id for row in chosen], run.now, run.replica, until)
         by_channel: dict[str, list[AnyRow]] = defaultdict(list)
         for row in chosen:
             if row.id in ours:
@@ -42,7 +42,7 @@ async def post(run: Run) -> datetime | None:
     if free_at or len(waiting) == _LOOKED_AT:
         return free_at or run.now
     async with run.db.read() as session:
-        return await outbox.next_due(session)
+        return await outbox_sending.next_due(session)
 
 
 def _within_pace(run: Run, waiting: Sequence[AnyRow]) -> tuple[list[AnyRow], datetime | None]:
@@ -72,7 +72,7 @@ async def _letter(run: Run, row: AnyRow) -> Letter:
     file = None
     if row.file_name is not None:
         async with run.db.read() as session:
-            file = outbox.Attachment(row.file_name, await outbox.file(session, row.key))
+            file = outbox.Attachment(row.file_name, await outbox_sending.file(session, row.key))
     return Letter(
         key=row.key,
         channel=row.channel,
@@ -101,13 +101,13 @@ async def _record(run: Run, row: AnyRow, outcome: Delivered) -> None:
     async with run.db.begin(CLOCK) as session:
         match outcome:
             case Stands(ts=ts, channel=channel):
-                await outbox.standing(session, row, ts, channel or row.channel)
+                await outbox_sending.standing(session, row, ts, channel or row.channel)
             case NoEntry(why=why) if row.fallback is not None:
                 log.info("a channel does not let Muster in, the person is told directly", key=row.key, why=why)
-                await outbox.move(session, row.id, run.now)
+                await outbox_sending.move(session, row.id, run.now)
             case Gone(why=why):
                 log.info("a message is gone and is posted anew", key=row.key, why=why)
-                await outbox.later(session, row.id, run.now, why, uncertain=False, gone=True)
+                await outbox_sending.later(session, row.id, run.now, why, uncertain=False, gone=True)
             case NoEntry(why=why):
                 await _try_later(run, session, row, NotYet(why))
             case NotYet():
@@ -117,8 +117,8 @@ async def _record(run: Run, row: AnyRow, outcome: Delivered) -> None:
 async def _try_later(run: Run, session: AsyncSession, row: AnyRow, outcome: NotYet) -> None:
     if run.now - row.wanted_at > run.settings.slack.give_up_after:
         log.error("a message was given up", key=row.key, why=outcome.why)
-        await outbox.give_up(session, row.id, outcome.why)
+        await outbox_sending.give_up(session, row.id, outcome.why)
         return
     wait = outcome.after or run.backoff(row.attempts, _LONGEST_WAIT)
     log.warning("Slack did not take a message", key=row.key, why=outcome.why, again_in=str(wait))
-    await outbox.later(session, row.id, run.now + wait, outcome.why, uncertain=outcome.uncertain)
+    await outbox_sending.later(session, row.id, run.now + wait, outcome.why, uncertain=outcome.uncertain)

@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from fleet.settings import MqttProtocol, MqttSettings
-from link.session import RECEIVE_MAXIMUM
+from link.new_client import RECEIVE_MAXIMUM
 
 SENT = 300  # messages to measure with: more than a small window, and fewer than the smallest usual queue (1,000)
 _AT_ONCE = 10  # published before their confirmations are waited for: any broker takes so many

@@ -15,7 +15,6 @@ All use of aiomqtt's and paho's insides is in this module, for what aiomqtt 2.5 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 import struct
@@ -25,20 +24,14 @@ from typing import Any, cast
 import aiomqtt
 import paho.mqtt.client as paho
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from fleet.settings import MqttSettings
 from link.inbox import Received
+from link.new_client import CONNECT_TIMEOUT, new_client
 from link.stream import Stream
 
-CONNECT_TIMEOUT = 10.0  # seconds for CONNACK and SUBACK
-RECEIVE_MAXIMUM = 2_000  # unacked messages that an MQTT 5 broker may have under way to us
 READ_AT_ONCE = 65_536  # bytes taken from the socket before others get a turn
-
-_logger = logging.getLogger("link.aiomqtt")
-_logger.setLevel(logging.CRITICAL)  # every failure comes back as an exception, and is logged once, by the caller
 
 
 class ConnectFailed(Exception):
@@ -86,7 +79,7 @@ class Session:
         persistent session delivers at once, and fills the broker's window. So these are acked at once as well, on the
         session that `on_accepted` is called with before the first of them.
         """
-        session = cls(_client(settings, protocol), generation)
+        session = cls(new_client(settings, protocol), generation)
         session._hook(receive, on_accepted)
         try:
             await session._client.__aenter__()
@@ -284,47 +277,3 @@ class Session:
         for future in (self._client._connected, self._client._disconnected):
             if future.done() and not future.cancelled():
                 future.exception()  # retrieved, so that asyncio does not report it
-
-
-def _client(settings: MqttSettings, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Client:
-    tls = settings.tls
-    five: dict[str, Any] = {}
-    if protocol is aiomqtt.ProtocolVersion.V5:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = int(settings.session_expiry.total_seconds())
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        five = {"clean_start": False, "properties": properties}
-    client = aiomqtt.Client(
-        settings.host,
-        settings.port,
-        username=settings.username,
-        password=settings.password.get_secret_value() if settings.password else None,
-        identifier=settings.client_id,
-        protocol=protocol,
-        clean_session=None if five else False,
-        keepalive=max(1, int(settings.keepalive.total_seconds())),
-        timeout=CONNECT_TIMEOUT,
-        logger=_logger,
-        # 0 is "no limit" to paho: the window is kept by `publish`, and paho's own queue would be out of sight.
-        max_inflight_messages=0,
-        # paho leaves Nagle's algorithm on, and a small packet then waits for the ack of the one before: tens of ms.
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        tls_params=_tls(settings) if tls.enabled else None,
-        tls_insecure=(not tls.verify_hostname) if tls.enabled else None,
-        **five,
-    )
-    client.pending_calls_threshold = settings.publish_concurrency + 10
-    return client
-
-
-def _tls(settings: MqttSettings) -> aiomqtt.TLSParameters:
-    def path(file: object) -> str | None:
-        return str(file) if file else None
-
-    tls = settings.tls
-    return aiomqtt.TLSParameters(
-        ca_certs=path(tls.ca_file),
-        certfile=path(tls.cert_file),
-        keyfile=path(tls.key_file),
-        cert_reqs=ssl.CERT_REQUIRED,
-    )

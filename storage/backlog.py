@@ -13,7 +13,7 @@ from fleet.lifecycle import DeviceStatus
 from storage.approvals import undecided
 from storage.event_deliveries import DEAD, PENDING
 from storage.fences import STANDING
-from storage.outbox import DUE
+from storage.outbox_sending import DUE
 from storage.tables import (
     OPEN_DECOMMISSION,
     approvals,

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.campaign import UNSETTLED, UNSUCCESSFUL, CampaignStatus, Counts, TargetState
+from fleet.campaign import UNSETTLED, UNSUCCESSFUL, CampaignStatus, TargetState
+from fleet.campaign_step import Counts
 from fleet.operation import OperationState
 from fleet.settings import CampaignSettings
 from storage import batch, campaign_failures, operations

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from storage import dead_letters, outbox
+from storage import dead_letters, outbox_sending
 from storage.glance import Glance, glance
 from storage.tables import alerts, operations
 
@@ -30,7 +30,7 @@ class Numbers:
 
 async def take(session: AsyncSession, now: datetime, online_within: timedelta) -> Numbers:
     """Count everything once. The devices are all looked at, so at a million of them this is not for every second."""
-    waiting, oldest = await outbox.waiting(session)
+    waiting, oldest = await outbox_sending.waiting(session)
     unresolved = await session.execute(
         select(alerts.c.kind, alerts.c.state, func.count())
         .where(text("state != 'resolved'"))

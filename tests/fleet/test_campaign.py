@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.campaign import (
-    LEGAL,
-    MOVES,
-    CampaignKind,
-    CampaignStatus,
+from fleet.campaign import LEGAL, MOVES, CampaignKind, CampaignStatus, TargetState
+from fleet.campaign_message import message, stays
+from fleet.campaign_step import (
     Counts,
     Dispatch,
     Finish,
@@ -22,12 +20,10 @@ from fleet.campaign import (
     Soak,
     StartWave,
     Stop,
-    TargetState,
     Wait,
     next_step,
     tripped,
 )
-from fleet.campaign_message import message, stays
 from fleet.campaign_turn import Again, Settle, overdue
 from fleet.rollout import Rollout
 

@@ -9,7 +9,7 @@ import pytest
 import jobs
 from fleet.message import Message
 from jobs.ports import Gone, NotYet, Stands
-from storage import outbox
+from storage import outbox, outbox_sending
 from storage.db import Database
 from tests.conftest import NOW, settings_for
 from tests.house import House
@@ -125,15 +125,15 @@ async def test_a_post_that_was_revised_while_its_fate_was_unknown_is_found_and_e
 async def test_a_replica_that_died_while_posting_is_succeeded_and_the_post_is_looked_for(house: House) -> None:
     await put(house, "a")
     async with house.db.begin() as session:
-        [row] = await outbox.due(session, house.now, 10)
-        await outbox.claim(session, [row.id], house.now, "another", house.now + timedelta(minutes=1))
+        [row] = await outbox_sending.due(session, house.now, 10)
+        await outbox_sending.claim(session, [row.id], house.now, "another", house.now + timedelta(minutes=1))
     house.deliver.channel["a"] = "17000000.000042"  # it had posted before it died
     await house.settle()
     assert not texts(house)
     await house.later(minutes=1)
     assert not texts(house)  # found, not posted again
     async with house.db.read() as session:
-        assert await outbox.waiting(session) == (0, None)
+        assert await outbox_sending.waiting(session) == (0, None)
 
 
 async def test_a_deleted_message_is_posted_anew(house: House) -> None:
@@ -172,4 +172,4 @@ async def test_what_slack_never_takes_is_given_up_after_a_day(house: House) -> N
     await house.later(hours=10)
     assert len(house.deliver.letters) == tried
     async with house.db.read() as session:
-        assert await outbox.waiting(session) == (0, None)
+        assert await outbox_sending.waiting(session) == (0, None)
