@@ -11,7 +11,7 @@ from commands import approve
 from commands.spec import Call, command
 from fleet import certificate
 from fleet.approval import plan_for
-from fleet.drift import is_online
+from fleet.drift import is_drifted, is_online
 from fleet.errors import BadInput, Refused
 from fleet.lifecycle import FLAGGED
 from fleet.message import Button, Message
@@ -49,7 +49,7 @@ async def show(call: Call, device: str) -> Message:
             "updating": [updating.version, updating.step, updating.progress] if updating else None,
             "target": row.target_config_version,
             "reported": row.reported_config_version,
-            "drifted": row.target_config_version not in (None, row.reported_config_version),
+            "drifted": is_drifted(row.status, row.target_config_version, row.reported_config_version),
             "online": is_online(row.last_seen_at, call.now, call.settings.drift.online_within),
             "last_seen_at": row.last_seen_at,
             "clock_skew_s": row.clock_skew_s,

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from commands.alert import until_when
 from commands.spec import Call, command
 from fleet.alert import AlertKind, AlertState
+from fleet.drift import is_drifted
 from fleet.errors import Refused
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import UNWATCHED
 from fleet.message import Button, Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.operation import OperationKind
@@ -84,8 +85,9 @@ async def show(call: Call, device: str) -> Message:
         data={
             "now": call.now,
             "device_id": device,
-            "drifted": row.status is not DeviceStatus.DECOMMISSIONED
-            and row.target_config_version not in (None, row.reported_config_version),
+            "status": row.status.value,
+            "watched": row.status not in UNWATCHED,
+            "drifted": is_drifted(row.status, row.target_config_version, row.reported_config_version),
             "target": row.target_config_version,
             "reported": row.reported_config_version,
             "how": mismatch(row.target_config_version, row.reported_config_version, bool(known)).value,
@@ -205,6 +207,8 @@ async def _open_case(session: AsyncSession, device: Device) -> DriftCase:
     if case := await drift.open_case(session, device.device_id):
         return case
     name, target = device.device_id, device.target_config_version
+    if device.status in UNWATCHED:
+        raise Refused(f"{name} is {device.status}, so its drift is not watched. See /fleet device show {name}")
     if target is None:
         raise Refused(f"{name} has no target configuration. Give it one with /fleet config assign <version> {name}.")
     if target == device.reported_config_version:

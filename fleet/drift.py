@@ -1,5 +1,7 @@
 """Drift: a device runs another configuration than the one it should, and what is done about it.
 
+It begins with `provisioned` and ends with `decommissioned`, as all monitoring does.
+
                       seen in the last 5 min            no ack, retries left
     (drift found) ──────────────────────────> pushing <──┐ (retry)
           │ else                               ^ │ │ └───┘
@@ -23,6 +25,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from fleet.lifecycle import UNWATCHED, DeviceStatus
 from fleet.settings import DriftSettings
 
 
@@ -89,6 +92,11 @@ Step = Push | GiveUp | Nothing
 def is_online(last_seen_at: datetime | None, now: datetime, within: timedelta) -> bool:
     """Heard from during the last `within`, its end included."""
     return last_seen_at is not None and now - last_seen_at <= within
+
+
+def is_drifted(status: DeviceStatus, target: str | None, reported: str) -> bool:
+    """It has a target and reports another configuration, or none, while it is watched."""
+    return status not in UNWATCHED and target is not None and target != reported
 
 
 def first_state(last_seen_at: datetime | None, now: datetime, policy: DriftSettings) -> CaseState:

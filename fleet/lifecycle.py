@@ -52,7 +52,7 @@ ALERTS_PAUSED = frozenset({DeviceStatus.MAINTENANCE, DeviceStatus.SUSPENDED})
 AT_WORK = frozenset({DeviceStatus.ACTIVE, *ALERTS_PAUSED})
 """Devices that have begun to work and have not ended: the default alert rules hold for them."""
 UNWATCHED = frozenset({DeviceStatus.MANUFACTURED, DeviceStatus.DECOMMISSIONED})
-"""Devices in these states are outside the monitoring: no alert is ever opened about them."""
+"""Devices in these states are outside the monitoring: they have no drift, and no alert is ever opened about them."""
 
 BILLED = frozenset({DeviceStatus.ACTIVE, DeviceStatus.MAINTENANCE})
 """A device in one of these states has an open billing period, one in any other state has none."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, te
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.drift import CaseState, Resolution
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import UNWATCHED
 from fleet.settings import DriftSettings
 from storage import batch
 from storage.db import AnyRow, wake
@@ -100,7 +100,7 @@ def _mended() -> ColumnElement[bool]:
     mended = or_(
         devices.c.target_config_version.is_(None),
         devices.c.target_config_version == devices.c.reported_config_version,
-        devices.c.status == DeviceStatus.DECOMMISSIONED,
+        devices.c.status.in_(UNWATCHED),
     )
     return batch.found(select(devices.c.device_id).where(devices.c.device_id == drift_cases.c.device_id, mended))
 

@@ -822,6 +822,8 @@ _CASE = {
 _DRIFT = {
     "now": NOW,
     "device_id": "dev-1",
+    "status": "active",
+    "watched": True,
     "drifted": True,
     "target": "2026.2.0",
     "reported": "2026.1.0",
@@ -884,6 +886,12 @@ DRIFT = {
     ),
     "drift/show.never": _said(
         "drift/show", **_DRIFT | {"drifted": False, "case": None, "is_open": False, "operations": [], "earlier": []}
+    ),
+    "drift/show.not-watched": _said(
+        "drift/show",
+        **_DRIFT
+        | {"reported": "", "last_seen_at": None, "drifted": False, "case": None, "is_open": False}
+        | {"operations": [], "earlier": [], "status": "manufactured", "watched": False},
     ),
     "drift/show.heard-without-a-version": _said(
         "drift/show",

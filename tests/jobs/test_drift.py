@@ -8,18 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from fleet.drift import CaseState, Resolution
 from fleet.lifecycle import DeviceStatus
 from fleet.operation import OperationState
-from storage import devices, drift, operations, schedule
+from storage import devices, drift, lifecycle, operations, schedule
 from storage.db import Database
 from storage.tables import Alert, DriftCase
+from storage.tables import devices as devices_table
 from tests import build
 from tests.build import NEW, OLD
 from tests.conftest import NOW, settings_for
 from tests.house import House
+from tests.typed import refused, types
 
 
 @pytest.fixture
@@ -46,6 +48,30 @@ async def sweep_now(house: House) -> None:
     async with house.db.begin() as session:
         await schedule.bring_forward(session, "drift sweep", house.now)
     await house.settle()
+
+
+async def test_a_device_in_the_warehouse_has_no_drift_and_calls_nobody(house: House) -> None:
+    await drifted(house, status=DeviceStatus.MANUFACTURED, reported_config_version="", last_seen_at=None)
+    await house.later(hours=25)
+    assert not house.publish.sent
+    assert not await alerts_in(house)
+    assert "is manufactured" in await refused(house, "drift retry dev-1")
+    shown = await types(house, "drift show dev-1")
+    assert (shown.data["drifted"], shown.data["watched"], shown.data["case"]) == (False, False, None)
+    assert not (await types(house, "device show dev-1")).data["drifted"]
+    async with house.db.begin() as session:
+        await lifecycle.move(session, ["dev-1"], DeviceStatus.PROVISIONED, "olga", "", house.now, house.settings)
+    await house.settle()
+    assert [push["version"] for push in house.publish.pushes("dev-1")] == [NEW]
+
+
+async def test_a_case_of_a_device_whose_monitoring_has_not_begun_is_closed_by_the_sweep(house: House) -> None:
+    await drifted(house)
+    await house.settle()
+    async with house.db.begin() as session:
+        await session.execute(update(devices_table).values(status=DeviceStatus.MANUFACTURED))
+    await sweep_now(house)
+    assert (await case_of(house)).resolution is Resolution.NOT_DRIFTED
 
 
 async def test_a_device_that_acks_is_resolved_by_its_ack(house: House) -> None:

@@ -25,6 +25,7 @@ async def test_its_columns_are_those_that_operators_need(db: Database) -> None:
         build.device("dev-never", NOW, reported_config_version="", last_seen_at=None),
         build.device("dev-fine", NOW),
         build.device("dev-gone", NOW, reported_config_version=OLD, status=DeviceStatus.DECOMMISSIONED),
+        build.device("dev-new", NOW, reported_config_version="", status=DeviceStatus.MANUFACTURED),
         build.device("dev-free", NOW, reported_config_version=OLD, target_config_version=None),
     ]
     await build.fleet(db, NOW, rows)

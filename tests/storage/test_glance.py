@@ -13,7 +13,7 @@ from sqlalchemy import event
 import commands.fleet
 from commands.spec import Call
 from fleet.glance import Site
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import UNWATCHED, DeviceStatus
 from fleet.roles import Person, Role
 from fleet.settings import Settings
 from storage import drift_sweep, glance
@@ -67,7 +67,7 @@ async def test_the_status_asks_at_most_six_statements(db: Database, settings: Se
     assert message.data["total"] == count
     assert message.data["online"] == sum(row["last_seen_at"] is not None for row in rows)
     drifted = [row for row in rows if row["reported_config_version"] != build.NEW]
-    assert message.data["drifted"] == sum(row["status"] is not DeviceStatus.DECOMMISSIONED for row in drifted)
+    assert message.data["drifted"] == sum(row["status"] not in UNWATCHED for row in drifted)
     assert message.data["site_count"] == min(count, 40)
     assert len(message.data["sites"]) == (0 if not count else 10 if count == 10 else 11)
     assert sum(line[1] for line in message.data["sites"]) == count
@@ -77,7 +77,7 @@ async def test_sites_are_counted_with_their_troubles(db: Database) -> None:
     rows = [
         build.device("dev-1", NOW, site="oslo", last_seen_at=NOW),
         build.device("dev-2", NOW, site="oslo", last_seen_at=NOW - timedelta(hours=1)),
-        build.device("dev-3", NOW, site="oslo", status=DeviceStatus.MANUFACTURED),
+        build.device("dev-3", NOW, site="oslo", reported_config_version="", status=DeviceStatus.MANUFACTURED),
         build.device("dev-4", NOW, site="", reported_config_version=build.OLD, last_seen_at=NOW),
         build.device("dev-5", NOW, site="", reported_config_version=build.OLD, status=DeviceStatus.DECOMMISSIONED),
     ]
