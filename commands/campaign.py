@@ -115,6 +115,7 @@ async def changed(
         "under_way": counts.under_way,
         "stays": stays(row.kind, bool(row.params.get("downgrade_on_abort"))),
         "left_to_the_sweep": await campaign_outcomes.left_to_the_sweep(session, row) if what == "aborted" else 0,
+        "no_way_back": await campaign_news.no_way_back(session, row) if what == "aborted" else None,
         "count": count,
         "which": which,
         "why": row.why,

@@ -30,7 +30,7 @@ def stays(kind: CampaignKind, downgrades: bool) -> str:
     """What becomes of what is already out there when a campaign is aborted: said before it is, and after."""
     if kind is not CampaignKind.FIRMWARE:
         return _STAYS[kind]
-    have_it = "are brought back to what they ran before" if downgrades else "keep it"
+    have_it = "are brought back to what they ran before, if that is kept here" if downgrades else "keep it"
     return f"{_STAYS[kind]} Devices that have the firmware {have_it}."
 
 

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, insert, literal, select
+from sqlalchemy import ColumnElement, case, exists, func, insert, literal, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import CampaignKind, CampaignStatus, TargetState
 from fleet.message import as_title
 from storage import campaign_plan, campaigns, ids
 from storage.campaign_conditions import BY_KIND
-from storage.tables import Campaign, campaign_devices, devices
+from storage.db import AnyRow
+from storage.tables import Campaign, campaign_devices, devices, firmware
 
 _target = campaign_devices.c
 
 
-async def versions(session: AsyncSession, row: Campaign) -> dict[str, int]:
-    """What the devices that got the firmware ran before, with how many of them there are."""
+def _kept() -> ColumnElement[bool]:
+    """What a device ran before is kept here, for its model."""
+    fits = firmware.c.model.in_((devices.c.model, ""))
+    return exists().where(firmware.c.version == _target.firmware, fits)
+
+
+async def versions(session: AsyncSession, row: Campaign) -> Sequence[str]:
+    """What the devices that got the firmware ran before, as far as it is kept here for any of them."""
     statement = (
-        select(_target.firmware, func.count())
-        .where(_target.campaign_id == row.id, _target.state == TargetState.SUCCEEDED, _target.firmware != "")
-        .group_by(_target.firmware)
+        select(_target.firmware)
+        .distinct()
+        .join(devices, devices.c.device_id == _target.device_id)
+        .where(_target.campaign_id == row.id, _target.state == TargetState.SUCCEEDED, _target.firmware != "", _kept())
         .order_by(_target.firmware)
     )
-    return dict((await session.execute(statement)).all())
+    return (await session.scalars(statement)).all()
+
+
+async def left_behind(session: AsyncSession, row: Campaign) -> Sequence[AnyRow]:
+    """The devices that run the firmware of an aborted campaign and have no way back, although that was asked for.
+
+    By what they ran before, the largest group first: `firmware` (empty where it was not known), `devices`.
+    """
+    if row.kind is not CampaignKind.FIRMWARE or not row.params.get("downgrade_on_abort"):
+        return []
+    count = func.count().label("devices")
+    statement = (
+        select(_target.firmware, count)
+        .join(devices, devices.c.device_id == _target.device_id)
+        .where(_target.campaign_id == row.id, _target.state == TargetState.SUCCEEDED, not_(_kept()))
+        .where(devices.c.firmware_version == row.params["version"])
+        .group_by(_target.firmware)
+        .order_by(count.desc(), _target.firmware)
+    )
+    return (await session.execute(statement)).all()
 
 
 async def plan(session: AsyncSession, row: Campaign, version: str, now: datetime) -> Campaign:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from fleet.settings import Settings
 from storage import (
     audit,
     campaign_devices,
+    campaign_downgrade,
     campaign_failures,
     campaign_outcomes,
     campaign_skips,
@@ -24,12 +25,13 @@ from storage import (
     certificate_ends,
     outbox,
 )
+from storage.db import AnyRow
 from storage.tables import Campaign
 from storage.tables import campaign_devices as targets
 from storage.tables.campaigns import SETTLED
 
 _GROUPS = 5
-_REASONS = 3  # why approved devices were skipped
+_REASONS = 3  # why devices were skipped, or left out by the plan
 _BY_PEOPLE = [f"campaign.{what}" for what in ("paused", "resumed", "aborted", "retried", "excluded")]
 _LATELY = timedelta(minutes=5)
 _SILENT = (CampaignStatus.PLANNED, CampaignStatus.WAITING)
@@ -105,7 +107,8 @@ async def failures(session: AsyncSession, campaign_id: str, limit: int) -> list[
 async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:
     """The campaign as templates know it."""
     rollout, tally = campaigns.rollout_of(row), await campaigns.tally(session, row.id)
-    left_out = await campaign_skips.left_out(session, row.id) if tally.get(TargetState.SKIPPED) else 0
+    by_plan = await campaign_skips.left_out(session, row.id) if tally.get(TargetState.SKIPPED) else []
+    left_out = sum(each.devices for each in by_plan)
     skipped = tally.get(TargetState.SKIPPED, 0) - left_out
     done = shown.settled(tally) - left_out - skipped
     of = max(sum(tally.values()) - left_out, 0)
@@ -130,19 +133,29 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "targets": of,
         "settled": done,
         "bar": shown.bar(done, of),
-        "percent": 100 * done // of if of else 100,
-        "states": _states(tally, left_out),
+        "percent": 100 * done // of if of else 0,
+        "states": _states(tally, by_plan),
         "skipped": skipped,
         "reasons": await _reasons(session, row.id) if skipped else [],
         "succeeded": tally.get(TargetState.SUCCEEDED, 0),
         "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
         "parked": tally.get(TargetState.PARKED, 0),
         "left_to_the_sweep": left,
+        "no_way_back": await no_way_back(session, row) if row.status in _CUT_SHORT else None,
         "old_certificates": await _old_certificates(session, row),
         "rate": rate,
         "eta": _eta(row, rollout, tally, rate, now),
         "gate": await _gate(session, row, rollout),
     }
+
+
+async def no_way_back(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
+    """Of a firmware campaign that is cut short: how many devices keep its firmware, and what they ran before."""
+    found = await campaign_downgrade.left_behind(session, row)
+    if not found:
+        return None
+    former = [[each.devices, each.firmware] for each in found]
+    return {"version": row.params["version"], "devices": sum(each.devices for each in found), "former": former}
 
 
 async def _old_certificates(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
@@ -157,11 +170,16 @@ async def _reasons(session: AsyncSession, campaign_id: str) -> list[list[Any]]:
     return [[each.devices, each.why] for each in await campaign_skips.groups(session, campaign_id, _REASONS)]
 
 
-def _states(tally: Mapping[TargetState, int], left_out: int) -> list[str]:
-    """How many are in which state; those that the plan left out were never approved, and stand apart."""
+def _states(tally: Mapping[TargetState, int], by_plan: Sequence[AnyRow]) -> list[str]:
+    """How many are in which state; those that the plan left out were never approved, and stand apart, with the why."""
+    left_out = sum(each.devices for each in by_plan)
     counts = {**tally, TargetState.SKIPPED: tally.get(TargetState.SKIPPED, 0) - left_out}
     said = [f"{counts[state]:,} {_said(state)}" for state in TargetState if counts.get(state)]
-    return [*said, f"{left_out:,} left out by the plan"] if left_out else said
+    if not left_out:
+        return said
+    reasons = [f"{each.devices:,} × {each.why}" for each in by_plan[:_REASONS]]
+    more = ["others"] if len(by_plan) > _REASONS else []
+    return [*said, f"{left_out:,} left out by the plan ({'; '.join([*reasons, *more])})"]
 
 
 def _said(state: TargetState) -> str:

@@ -18,18 +18,23 @@ def _skipped(campaign_id: str) -> ColumnElement[bool]:
     return and_(_target.campaign_id == campaign_id, _target.state == TargetState.SKIPPED)
 
 
-async def left_out(session: AsyncSession, campaign_id: str) -> int:
-    """How many the plan left out: they are of no wave, and nobody approved them."""
-    statement = select(func.count()).where(_skipped(campaign_id), _target.wave == 0)
-    return await session.scalar(statement) or 0
+async def left_out(session: AsyncSession, campaign_id: str) -> Sequence[AnyRow]:
+    """Those that the plan left out, of no wave, whom nobody approved: the largest groups first. Columns as `groups`."""
+    return await _by_reason(session, campaign_id, _target.wave == 0)
 
 
 async def groups(session: AsyncSession, campaign_id: str, limit: int) -> Sequence[AnyRow]:
     """Of the approved ones that were skipped, the largest groups first. Columns: why, devices."""
+    return await _by_reason(session, campaign_id, _target.wave > 0, limit)
+
+
+async def _by_reason(
+    session: AsyncSession, campaign_id: str, of: ColumnElement[bool], limit: int | None = None
+) -> Sequence[AnyRow]:
     devices = func.count().label("devices")
     statement = (
         select(_target.why, devices)
-        .where(_skipped(campaign_id), _target.wave > 0)
+        .where(_skipped(campaign_id), of)
         .group_by(_target.why)
         .order_by(devices.desc(), _target.why)
         .limit(limit)

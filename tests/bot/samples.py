@@ -1081,6 +1081,7 @@ _CAMPAIGN = {
     "failed": 3,
     "parked": 200,
     "left_to_the_sweep": 0,
+    "no_way_back": None,
     "old_certificates": None,
     "rate": 132.0,
     "eta": NOW + timedelta(minutes=44),
@@ -1146,10 +1147,12 @@ _CHANGED = {
     "under_way": 12,
     "stays": stays(CampaignKind.CONFIG, False),
     "left_to_the_sweep": 0,
+    "no_way_back": None,
     "count": 0,
     "which": "",
     "why": "",
 }
+_LEFT_BEHIND = {"version": "2.0.0", "devices": 15, "former": [[13, "1.4.0"], [2, ""]]}
 _LEFT_OUT = {"what": "excluded", "count": 40, "which": "model:gw9", "status": "running", "left": 812}
 _FENCE = {
     "put_by": "U0ANN",
@@ -1237,6 +1240,12 @@ BULK = {
         "bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": "", "left_to_the_sweep": 8}
     ),
     "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
+    "bulk/campaign.aborted-without-a-way-back": _said(
+        "bulk/campaign",
+        **_CAMPAIGN
+        | _OVER
+        | {"kind": "firmware", "title": "Firmware 2.0.0", "status": "aborted", "no_way_back": _LEFT_BEHIND},
+    ),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/campaign.resumed": _said("bulk/campaign", **_CAMPAIGN | {"last": _RESUMED}),
@@ -1262,6 +1271,19 @@ BULK = {
     "bulk/report.some-skipped": _said("bulk/report", **_CAMPAIGN | _OVER | _SKIPPING),
     "bulk/report.aborted": _said(
         "bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE, "left_to_the_sweep": 8}
+    ),
+    "bulk/report.aborted-without-a-way-back": _said(
+        "bulk/report",
+        **_CAMPAIGN
+        | _OVER
+        | {"kind": "firmware", "title": "Firmware 2.0.0", "status": "aborted", "no_way_back": _LEFT_BEHIND}
+        | {
+            "states": [
+                "15 succeeded",
+                "34 cancelled",
+                "3 left out by the plan (2 × has it already; 1 × its state is new)",
+            ]
+        },
     ),
     "bulk/ended": _said("bulk/ended", **_CAMPAIGN | _OVER, channel="C0FLEETOPS"),
     "bulk/report_file": _said("bulk/report_file", title="Configuration 2026.2.0"),
@@ -1295,6 +1317,13 @@ BULK = {
     },
     "bulk/changed.aborted-and-brought-back": _said(
         "bulk/changed", **_CHANGED | {"what": "aborted", "stays": stays(CampaignKind.FIRMWARE, True)}
+    ),
+    "bulk/changed.aborted-without-a-way-back": _said(
+        "bulk/changed",
+        **_CHANGED | {"what": "aborted", "stays": stays(CampaignKind.FIRMWARE, True), "no_way_back": _LEFT_BEHIND},
+    ),
+    "bulk/no_way_back": _said(
+        "bulk/no_way_back", no_way_back={"version": "2.0.0", "devices": 1, "former": [[1, "1.4.0"]]}
     ),
     "bulk/changed.aborted-with-targets-set": _said(
         "bulk/changed", **_CHANGED | {"what": "aborted", "left_to_the_sweep": 8}

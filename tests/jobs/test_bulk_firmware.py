@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from storage import campaigns
 from storage.db import Database
-from storage.tables import Campaign, campaign_devices
+from storage.tables import Campaign, campaign_devices, devices
 from tests import build
 from tests.conftest import NOW, ON_SQLITE, settings_for
 from tests.house import House
@@ -113,6 +113,32 @@ async def test_an_abort_clears_what_is_retained_and_brings_updated_devices_back(
     await runs(house, "dev-1", version="1.4.0", boot="b3")
     assert (await the_campaign(house, back[0])).status == "done"
     assert await states(house, (await the_campaign(house, back[0])).id) == {"dev-1": ("succeeded", "")}
+
+
+async def test_devices_whose_former_firmware_is_not_kept_stay_and_the_abort_says_so(house: House) -> None:
+    async with house.db.begin() as session:
+        await session.execute(update(devices).where(devices.c.device_id == "dev-2").values(firmware_version="1.3"))
+    await types(house, f"firmware add 1.3 https://files.example.com/1.3 {SHA} 400")
+    campaign_id = await begun(house, "bulk firmware 2.0 all --downgrade-on-abort")
+    await runs(house, "dev-1", "dev-2")
+    stay = {"version": "2.0", "devices": 1, "former": [[1, "1.4.0"]]}
+    assert (await types(house, f"bulk abort {campaign_id}")).data["no_way_back"] == stay
+    await house.settle()
+    titles = [each[1] for each in (await types(house, "bulk list")).data["rows"]]
+    assert sorted(titles) == ["Back to firmware 1.3", "Firmware 2.0"]  # there is none of nobody
+    [report] = [each.message for each in house.deliver.letters if each.message.template == "bulk/report"]
+    assert report.data["no_way_back"] == stay
+    assert (await types(house, f"bulk show {campaign_id}")).data["no_way_back"] == stay
+    await runs(house, "dev-1", version="1.4.0", boot="b3")  # somebody has brought it back by hand
+    assert (await types(house, f"bulk show {campaign_id}")).data["no_way_back"] is None
+
+
+@ON_SQLITE
+async def test_those_that_the_plan_left_out_are_shown_with_the_reasons(house: House) -> None:
+    await runs(house, "dev-6")
+    campaign_id = await begun(house)
+    shown = (await types(house, f"bulk show {campaign_id}")).data["states"]
+    assert shown[-1] == "1 left out by the plan (1 × has it already)"
 
 
 @ON_SQLITE

@@ -296,7 +296,7 @@ async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_s
     said = (await campaign_progress.show(call(house), campaign_id)).data
     assert (said["settled"], said["targets"], said["skipped"]) == (2, 4, 2)
     assert said["reasons"] == [[1, "has it already"], [1, "moved to bodo"]]
-    assert said["states"] == ["1 succeeded", "2 skipped", "1 removed", "1 left out by the plan"]
+    assert said["states"] == ["1 succeeded", "2 skipped", "1 removed", "1 left out by the plan (1 × has it already)"]
 
 
 async def test_the_end_is_reported_with_every_device_as_a_file_and_the_course_as_a_picture(house: House) -> None:
