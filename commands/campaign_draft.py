@@ -11,7 +11,7 @@ from commands.spec import Call
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style, as_title
-from fleet.rollout import Rollout, in_turn, predicted, rules, share
+from fleet.rollout import Rollout, frozen, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
 from storage import audit, campaign_plan, campaigns, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
@@ -150,6 +150,7 @@ def _preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = (
             "measured": shown.took is not None,
             "window": rollout.window,
             "starts_at": row.start_at,
+            "frozen": frozen(call.settings.campaigns.freezes, row.start_at or call.now),
             "expires_at": row.due_at,
             "rollout": rules(rollout),
             "notes": list(notes),

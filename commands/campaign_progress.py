@@ -9,7 +9,7 @@ from commands.spec import Call, command
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.message import Button, File, Message, Style
 from fleet.roles import Role
-from fleet.rollout import rules
+from fleet.rollout import frozen, rules
 from storage import campaign_devices, campaign_news, campaigns, fences, pages
 from storage.db import Database
 
@@ -32,7 +32,12 @@ async def list_all(call: Call) -> Message:
     shows = [Button(text=f"{each.id[-6:]} {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:5]]
     return Message(
         template="bulk/list",
-        data={"rows": rows, "now": call.now, "stopped_by": fence.put_by if fence else None},
+        data={
+            "rows": rows,
+            "now": call.now,
+            "stopped_by": fence.put_by if fence else None,
+            "frozen": frozen(call.settings.campaigns.freezes, call.now),
+        },
         buttons=tuple(shows),
     )
 
@@ -44,7 +49,7 @@ async def show(
     """One campaign: its waves, its rules, what failed. --csv sends every device with what came of it as a file."""
     async with call.db.read() as session:
         row = await campaigns.get(session, campaign)
-        said = await campaign_news.message(session, row, call.now)
+        said = await campaign_news.message(session, row, call.now, call.settings)
         waves = await campaigns.waves_of(session, row.id)
     by_wave = [[each.wave or "–", each.state.value.replace("_", " "), each.devices] for each in waves]
     data = {**said.data, "by_wave": by_wave, "rollout": rules(campaigns.rollout_of(row)), "status": row.status.value}

@@ -13,6 +13,7 @@ from fleet.glance import Ranked, by_trouble
 from fleet.lifecycle import FLAGGED
 from fleet.message import Button, File, Message
 from fleet.roles import Role
+from fleet.rollout import frozen
 from fleet.selector import Selector
 from storage import backlog, dead_letters, devices, glance, groups, pages
 from storage.db import AnyRow
@@ -57,6 +58,7 @@ async def status(call: Call) -> Message:
             "sites": _site_rows(by_trouble(seen.sites, SITES)),
             "site_count": len(seen.sites),
             "waits": asdict(waits),
+            "frozen": frozen(call.settings.campaigns.freezes, call.now),
             "ending_days": ending_within.days,
             "flagged": sum(count for each, count in seen.by_status.items() if each in FLAGGED),
             "dead_letters": [[reason, count] for reason, count in sorted(unread.items())],

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import groupby
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -209,13 +210,33 @@ def window(text: str) -> Window | None:
     return Window(since, until)
 
 
-def frozen_until(freezes: Sequence[tuple[datetime, datetime]], now: datetime) -> datetime | None:
-    """When the freezes that hold `now` are over, each being `from, to`; None outside of them. Ends may touch."""
-    until = now
-    for since, to in sorted(freezes):
-        if since <= until < to:
-            until = to
-    return until if until > now else None
+class Freeze(Protocol):
+    """A time in which nothing new is sent, as the settings have it."""
+
+    @property
+    def since(self) -> datetime: ...
+    @property
+    def until(self) -> datetime: ...
+    @property
+    def why(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Nothing new is sent until then; `why` is what the settings say of it, and may be empty."""
+
+    until: datetime
+    why: str
+
+
+def frozen(freezes: Sequence[Freeze], moment: datetime) -> Frozen | None:
+    """The freezes that hold a moment, as one; None outside of them. Ends may touch."""
+    until, why = moment, []
+    for each in sorted(freezes, key=lambda freeze: (freeze.since, freeze.until)):
+        if each.since <= until < each.until:
+            until = each.until
+            why.append(each.why)
+    return Frozen(until, ", ".join(dict.fromkeys(filter(None, why)))) if until > moment else None
 
 
 def rules(rollout: Rollout) -> list[list[str]]:

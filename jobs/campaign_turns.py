@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.campaign import TargetState
 from fleet.campaign_turn import Settle, turn
-from fleet.rollout import Rollout, window
+from fleet.rollout import Rollout
 from jobs.campaign_kinds import BY_KIND
 from jobs.campaign_spec import Asked, Turn
 from jobs.spec import Run
-from storage import campaign_devices, campaign_turns, campaigns
+from storage import campaign_devices, campaign_holds, campaign_turns, campaigns
 from storage.campaign_conditions import BY_KIND as CONDITIONS
 from storage.db import AnyRow
 from storage.tables import Campaign
@@ -69,14 +68,9 @@ async def take(run: Run, session: AsyncSession, row: Campaign, most: int) -> Tak
 
 async def _sites(run: Run, session: AsyncSession, row: Campaign, rollout: Rollout) -> Sites:
     sites = Sites()
-    if hours := window(rollout.window):
-        zones = {each.site: each.timezone for each in run.settings.campaigns.site_timezones}
-        opens = {
-            site: hours.open_at(run.now, ZoneInfo(zones.get(site, run.settings.campaigns.timezone)))
-            for site in await campaign_turns.planned_sites(session, row)
-        }
-        sites.shut |= {site for site, at in opens.items() if at > run.now}
-        sites.again_at = min((at for at in opens.values() if at > run.now), default=None)
+    opens = await campaign_holds.openings(session, row, run.now, run.settings)
+    sites.shut |= {site for site, at in opens.items() if at > run.now}
+    sites.again_at = min((at for at in opens.values() if at > run.now), default=None)
     if rollout.max_unavailable:
         sites.each = rollout.max_unavailable
         under_way = await campaign_turns.under_way_by_site(session, row)

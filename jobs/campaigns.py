@@ -18,7 +18,7 @@ from fleet.campaign_step import Dispatch, Finish, GiveUpParked, Pause, Soak, Sta
 from fleet.campaign_turn import Again, overdue
 from fleet.errors import Refused
 from fleet.roles import MUSTER
-from fleet.rollout import frozen_until
+from fleet.rollout import frozen
 from jobs import campaign_turns
 from jobs.campaign_kinds import AT_END
 from jobs.campaign_spec import Asked
@@ -26,6 +26,7 @@ from jobs.spec import Run, job
 from storage import (
     audit,
     campaign_devices,
+    campaign_holds,
     campaign_news,
     campaign_outcomes,
     campaign_plan,
@@ -69,8 +70,8 @@ async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | No
     held = fence is not None and await _held(run, session, row, fence)
     moved = await _outcomes(run, session, row, stopped=fence is not None) if row.status in _AT_WORK else 0
     counts = await campaign_devices.counts(session, row)
-    freezes = [(each.since, each.until) for each in run.settings.campaigns.freezes]
-    step = next_step(row, counts, run.now, campaigns.rollout_of(row), frozen_until(freezes, run.now))
+    freeze = frozen(run.settings.campaigns.freezes, run.now)
+    step = next_step(row, counts, run.now, campaigns.rollout_of(row), freeze.until if freeze else None)
     if isinstance(step, Dispatch):
         turns = await campaign_turns.take(run, session, row, step.devices)
         moved += turns.moved
@@ -78,10 +79,20 @@ async def _look(run: Run, session: AsyncSession, row: Campaign) -> datetime | No
     else:
         look = await _do(run, session, row, step)
     at_once = held or not isinstance(step, Dispatch | Wait)
+    at_once |= await _waits(run, session, row)
     told = await campaign_news.tell(session, row, run.now, run.settings, changed=held or bool(moved), at_once=at_once)
     due = await campaign_outcomes.next_due(session, row) if row.status in _AT_WORK and not fence else None
     tail = row.tail_at if counts.parked and row.status in _SENDING else None
     return min((each for each in (look, told, due, tail) if each), default=None)
+
+
+async def _waits(run: Run, session: AsyncSession, row: Campaign) -> bool:
+    """Note until when a freeze or its window holds it. True if that has changed: then its message says so at once."""
+    holds = await campaign_holds.of(session, row, run.now, run.settings)
+    if holds.until == row.held_until:
+        return False
+    await campaigns.change(session, row, held_until=holds.until)
+    return True
 
 
 async def _outcomes(run: Run, session: AsyncSession, row: Campaign, stopped: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from storage import (
     campaign_devices,
     campaign_downgrade,
     campaign_failures,
+    campaign_holds,
     campaign_outcomes,
     campaign_skips,
     campaigns,
@@ -40,7 +42,7 @@ _CUT_SHORT = (CampaignStatus.STOPPING, CampaignStatus.ABORTED)
 
 async def open_message(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> None:
     """Post it: the campaign is going to begin."""
-    said = {campaigns.message_key(row.id): await message(session, row, now)}
+    said = {campaigns.message_key(row.id): await message(session, row, now, settings)}
     await outbox.put(session, said, row.channel or settings.slack.ops_channel, now)
 
 
@@ -56,7 +58,7 @@ async def tell(
     elif changed and due is None:
         due = now + settings.campaigns.edit_every
     if due is not None and due <= now:
-        await outbox.revise(session, {campaigns.message_key(row.id): await message(session, row, now)}, now)
+        await outbox.revise(session, {campaigns.message_key(row.id): await message(session, row, now, settings)}, now)
         due = None
     if due != row.told_at:
         await campaigns.change(session, row, told_at=due)
@@ -72,10 +74,11 @@ async def call(session: AsyncSession, row: Campaign, now: datetime, settings: Se
     await outbox.put(session, said, channel, now, outbox.ESCALATION, thread_key=key)
 
 
-async def message(session: AsyncSession, row: Campaign, now: datetime) -> Message:
+async def message(session: AsyncSession, row: Campaign, now: datetime, settings: Settings) -> Message:
     """As it should read now."""
     groups = await failures(session, row.id, _GROUPS)
-    data = {**await facts(session, row, now), "last": await _last(session, row)}
+    holds = asdict(await campaign_holds.of(session, row, now, settings))
+    data = {**await facts(session, row, now), **holds, "last": await _last(session, row)}
     return shown.message(row.status, data, groups)
 
 

@@ -26,7 +26,8 @@ class Campaign(SQLModel, table=True):
     `params` is what its kind needs (`version`), `rollout` a `fleet.rollout.Rollout`. `targets_sha256` is of the sorted
     ids of the devices that were planned, joined by newlines. `due_at` is the deadline of its present status. `why`
     says why it stands as it does: what paused, stopped or refused it. `paced_until`: the next free place where it has
-    a pace of its own; `told_at`: when its message was last written; `parent_id`: the campaign that it tops up.
+    a pace of its own; `held_until`: a freeze or its window held it back until then when it was last looked at;
+    `told_at`: when its message is due to be written; `parent_id`: the campaign that it tops up.
     """
 
     __tablename__ = "campaigns"
@@ -64,6 +65,7 @@ class Campaign(SQLModel, table=True):
     forgiven_failed: int = 0
     unproven_ok: int = 0
     paced_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    held_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reported_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 

@@ -915,6 +915,7 @@ _WAITS = {
 }
 _STATUS = {
     "now": NOW,
+    "frozen": None,
     "total": 12000,
     "online": 11000,
     "online_within": 300.0,
@@ -948,6 +949,9 @@ FLEET = {
         Button(text="Open alerts", run="alert list"),
         Button(text="Drifted devices", run="drift list"),
         **_STATUS,
+    ),
+    "fleet/status.frozen": _said(
+        "fleet/status", **_STATUS | {"frozen": {"until": NOW + timedelta(days=1), "why": "Black Friday"}}
     ),
     "fleet/status.many-sites": _said(
         "fleet/status",
@@ -1049,6 +1053,7 @@ _PREVIEW = {
     "measured": True,
     "window": "",
     "starts_at": None,
+    "frozen": None,
     "expires_at": NOW + timedelta(hours=1),
     "rollout": _RULES,
     "now": NOW,
@@ -1084,11 +1089,15 @@ _CAMPAIGN = {
     "no_way_back": None,
     "old_certificates": None,
     "rate": 132.0,
+    "frozen": None,
+    "opening": None,
     "eta": NOW + timedelta(minutes=44),
     "last": None,
     "gate": {"failed": 3, "tried": 240, "limit": 0.05, "canary": False, "anew": True},
     "failures": [_FAILED],
 }
+_FROZEN = {"frozen": {"until": NOW + timedelta(days=1), "why": "Black Friday"}}
+_OPENS = {"opening": {"at": NOW + timedelta(hours=2), "sites": 1, "of": 3, "window": "22:00-05:00"}}
 _GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
 _CANARY = {
     "wave": 1,
@@ -1236,6 +1245,11 @@ BULK = {
     "bulk/campaign.rotation": _said("bulk/campaign", **_CAMPAIGN | _ROTATION | {"status": "soaking", "failures": []}),
     "bulk/campaign.rotated": _said("bulk/campaign", **_CAMPAIGN | _OVER | _ROTATION | _WATCHED | {"wave": 30}),
     "bulk/campaign.scheduled": _said("bulk/campaign", **_CAMPAIGN | {"status": "scheduled", "gate": None, "parked": 0}),
+    "bulk/campaign.frozen": _said("bulk/campaign", **_CAMPAIGN | _FROZEN | {"status": "scheduled", "gate": None}),
+    "bulk/campaign.before-its-window": _said("bulk/campaign", **_CAMPAIGN | _OPENS),
+    "bulk/frozen": _said("bulk/frozen", **_FROZEN),
+    "bulk/opening": _said("bulk/opening", **_OPENS),
+    "bulk/preview.frozen": _said("bulk/preview", **_PREVIEW | _FROZEN),
     "bulk/campaign.stopping": _said(
         "bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": "", "left_to_the_sweep": 8}
     ),
@@ -1300,8 +1314,9 @@ BULK = {
         rows=[["ABCDEF", "Configuration 2026.2.0", "running", "33%", 3, AGO[90]]],
         now=NOW,
         stopped_by="U0ANN",
+        frozen=_FROZEN["frozen"],
     ),
-    "bulk/list.none": _said("bulk/list", rows=[], now=NOW, stopped_by=None),
+    "bulk/list.none": _said("bulk/list", rows=[], now=NOW, stopped_by=None, frozen=None),
     "bulk/changed": _said("bulk/changed", **_CHANGED),
     **{
         f"bulk/changed.{what}": _said("bulk/changed", **_CHANGED | {"what": what})

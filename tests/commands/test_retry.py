@@ -50,7 +50,7 @@ async def three_groups(house: Campaigns) -> str:
 
 async def buttons(house: Campaigns, campaign_id: str, beginning: str) -> Sequence[Button]:
     async with house.db.read() as session:
-        said = await campaign_news.message(session, await row_of(house, campaign_id), house.now)
+        said = await campaign_news.message(session, await row_of(house, campaign_id), house.now, house.settings)
     return [each for each in said.buttons if each.text.startswith(beginning)]
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import BadInput
-from fleet.rollout import Rollout, Share, frozen_until, in_turn, part, predicted, rules, share, waves, window
+from fleet.rollout import Frozen, Rollout, Share, frozen, in_turn, part, predicted, rules, share, waves, window
+from fleet.settings import Freeze
 
 OSLO = ZoneInfo("Europe/Oslo")
 
@@ -75,10 +76,12 @@ def test_a_window_that_is_none_is_refused_with_an_example(text: str) -> None:
 
 def test_freezes_that_touch_are_one() -> None:
     day = datetime(2026, 12, 20, tzinfo=UTC)
-    freezes = [(day + timedelta(days=3), day + timedelta(days=9)), (day, day + timedelta(days=3))]
-    assert frozen_until(freezes, day + timedelta(days=1)) == day + timedelta(days=9)
-    assert frozen_until(freezes, day - timedelta(days=1)) is None
-    assert frozen_until(freezes, day + timedelta(days=9)) is None
+    late = Freeze(since=day + timedelta(days=3), until=day + timedelta(days=9), why="New Year")
+    freezes = [late, Freeze(since=day, until=day + timedelta(days=3), why="Christmas")]
+    assert frozen(freezes, day + timedelta(days=1)) == Frozen(day + timedelta(days=9), "Christmas, New Year")
+    assert frozen(freezes, day + timedelta(days=4)) == Frozen(day + timedelta(days=9), "New Year")
+    assert frozen(freezes, day - timedelta(days=1)) is None
+    assert frozen(freezes, day + timedelta(days=9)) is None
 
 
 def test_the_predicted_duration_is_that_of_the_stagger_the_budget_or_the_cap() -> None:

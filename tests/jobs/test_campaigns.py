@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from commands import bulk, campaign, campaign_approval, campaign_progress, campaign_targets
+from commands import fleet as glance
 from fleet.campaign import CampaignStatus
 from fleet.errors import Refused
 from fleet.lifecycle import DeviceStatus
 from fleet.roles import Person, Role
+from fleet.rollout import Frozen
 from fleet.selector import parse
-from fleet.settings import Settings
+from fleet.settings import Freeze, Settings, SiteZone
 from jobs.campaign_reports import report
-from storage import schedule
+from storage import campaigns, schedule
 from storage.db import Database
 from storage.tables import devices, operations
 from tests import build
@@ -339,16 +342,66 @@ async def test_a_draft_ends_by_itself_and_can_be_discarded(house: House) -> None
         await campaign_approval.ask(call(house), first)
 
 
-async def test_a_window_and_a_freeze_hold_everything_back_until_they_open(house: House) -> None:
+def live(house: House, campaign_id: str) -> dict[str, Any]:
+    """What its message in Slack says now."""
+    found = [each.message.data for each in house.deliver.letters if each.key == campaigns.message_key(campaign_id)]
+    return found[-1]
+
+
+def with_campaigns(house: House, **changed: Any) -> Settings:
+    """The settings of the house, with other ones for campaigns."""
+    return house.settings.model_copy(update={"campaigns": house.settings.campaigns.model_copy(update=changed)})
+
+
+async def test_a_window_holds_everything_back_until_it_opens_and_the_message_says_so(house: House) -> None:
     await a_fleet(house, 3)
-    campaign_id = await begun(house, window="16:00-17:00")  # it is 14:30 UTC
+    house.settings = with_campaigns(house, site_timezones=(SiteZone(site="oslo", timezone="Europe/Oslo"),))
+    campaign_id = await begun(house, window="16:00-17:00")  # it is 14:30 UTC, and 15:30 in Oslo
     assert await states(house, campaign_id) == {"planned": 3}
-    await house.later(minutes=89)
+    opens = live(house, campaign_id)["opening"]
+    assert (opens["at"], opens["sites"], opens["of"]) == ("2026-03-19T15:00:00Z", 1, 2)  # of the two canaries
+    await house.later(minutes=29)
     assert house.publish.sent == []
-    await house.later(minutes=1)
+    house.now += timedelta(minutes=1)
     await all_online(house)
     await house.settle()
-    assert await states(house, campaign_id) != {"planned": 3}
+    assert await states(house, campaign_id) == {"planned": 2, "dispatched": 1}
+    opens = live(house, campaign_id)["opening"]
+    assert (opens["at"], opens["sites"], opens["of"]) == ("2026-03-19T16:00:00Z", 1, 1)
+    await house.later(hours=1)
+    assert live(house, campaign_id)["opening"] is None
+
+
+async def test_a_freeze_holds_everything_back_and_is_said_wherever_one_looks(house: House) -> None:
+    await a_fleet(house, 3)
+    until = house.now + timedelta(hours=9)
+    black_friday = Freeze(since=house.now - timedelta(hours=1), until=until, why="Black Friday")
+    house.settings = with_campaigns(house, freezes=(black_friday,))
+    planned = await bulk.config(call(house), NEW, parse("all"))
+    assert planned.data["frozen"] == Frozen(until, "Black Friday")
+    await campaign_approval.ask(call(house), named(planned))
+    await house.later(minutes=2)
+    assert await states(house, named(planned)) == {"planned": 3}
+    assert live(house, named(planned))["frozen"] == {"until": "2026-03-19T23:30:00Z", "why": "Black Friday"}
+    shown = await campaign_progress.show(call(house), named(planned))
+    for said in (shown, await campaign_progress.list_all(call(house)), await glance.status(call(house))):
+        assert "Black Friday" in str(said.data["frozen"])
+    house.now = until
+    await all_online(house)
+    await house.settle()
+    assert await states(house, named(planned)) == {"planned": 1, "dispatched": 2}
+    assert live(house, named(planned))["frozen"] is None
+
+
+async def test_a_freeze_that_begins_meanwhile_is_said_in_the_message_at_once(house: House) -> None:
+    await a_fleet(house, 6)
+    campaign_id = await begun(house, canary="none", wave="none", max_unavailable=1)
+    freeze = Freeze(since=house.now + timedelta(seconds=30), until=house.now + timedelta(hours=9))
+    house.settings = with_campaigns(house, freezes=(freeze,))
+    await house.later(seconds=29)
+    assert live(house, campaign_id)["frozen"] is None
+    await house.later(seconds=15)
+    assert live(house, campaign_id)["frozen"] == {"until": "2026-03-19T23:30:00Z", "why": ""}
 
 
 async def test_a_budget_lets_so_many_devices_of_a_site_be_under_way(house: House) -> None:
