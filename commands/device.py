@@ -16,7 +16,18 @@ from fleet.errors import BadInput, Refused
 from fleet.lifecycle import FLAGGED
 from fleet.message import Button, Message
 from fleet.roles import Role
-from storage import approvals, dashboards, decommissions, devices, drift, firmware, lifecycle, maintenance, operations
+from storage import (
+    approvals,
+    certificates,
+    dashboards,
+    decommissions,
+    devices,
+    drift,
+    firmware,
+    lifecycle,
+    maintenance,
+    operations,
+)
 from storage.tables import Device
 
 _HISTORY = 5
@@ -33,6 +44,7 @@ async def show(call: Call, device: str) -> Message:
         recent = await operations.of_device(session, device, _HISTORY)
         updating = await firmware.state(session, device)
         standing = await _standing(session, row)
+        revoked = await certificates.all_revoked(session, device)
         shown_on = await dashboards.of_device(session, device, call.now, call.settings.drift.online_within)
     buttons = (Button(text="Drift case", run=f"drift show {device}"),) if case else ()
     return Message(
@@ -54,6 +66,7 @@ async def show(call: Call, device: str) -> Message:
             "last_seen_at": row.last_seen_at,
             "clock_skew_s": row.clock_skew_s,
             "site_streak": row.site_streak,
+            "certificate_revoked": revoked,
             "certificate_serial": row.certificate_serial,
             "certificate_not_after": row.certificate_not_after,
             "certificate_ends_soon": _ends_soon(row.certificate_not_after, call),

@@ -7,7 +7,7 @@ from typing import Annotated
 from commands.spec import Call, Rest, command
 from fleet.certificate import CertificateState
 from fleet.errors import BadInput, Refused
-from fleet.lifecycle import DeviceStatus
+from fleet.lifecycle import UNWATCHED, DeviceStatus
 from fleet.message import Button, Message
 from fleet.pki import LONGEST_NAME
 from fleet.roles import Role
@@ -18,6 +18,9 @@ from storage.tables import Certificate, CertificateRequest, Device
 _SHOWN = 5
 _LONGEST_LABEL = 128
 _CLOCK_OFF_S = 300.0
+_ALL_REVOKED = (
+    "The certificates of {} are revoked, so what it asks for is refused. To let it have a new one all the same:"
+)
 
 
 @command("device register", role=Role.OPERATOR, example="device register dev-1 --site oslo --model gw2")
@@ -88,8 +91,7 @@ async def cert(call: Call, device: str) -> Message:
         known = await certificates.of_device(session, device, _SHOWN)
         active = await certificates.active(session, device)
         request = await certificate_requests.newest(session, device)
-    renewable = row.status not in (DeviceStatus.MANUFACTURED, DeviceStatus.DECOMMISSIONED)
-    renew = (Button(text="Renew", run=f"device renew {device}"),) if renewable else ()
+        revoked = await certificates.all_revoked(session, device)
     return Message(
         template="device/certificates",
         data={
@@ -99,11 +101,20 @@ async def cert(call: Call, device: str) -> Message:
             "state": active.state.value if active else "",
             "not_after": active.not_after if active else row.certificate_not_after,
             "rows": [_row(each) for each in known],
+            "refused": revoked and row.status not in UNWATCHED,
             "request": _request(request),
             **_clock(row),
         },
-        buttons=(*renew, _show(device)),
+        buttons=(*_next(row, revoked), _show(device)),
     )
+
+
+def _next(device: Device, revoked: bool) -> tuple[Button, ...]:
+    """How the device comes to another certificate: it is asked for a request, or somebody must allow it one anew."""
+    if device.status in UNWATCHED:
+        return ()
+    verb = "provision" if revoked else "renew"
+    return (Button(text=verb.capitalize(), run=f"device {verb} {device.device_id}"),)
 
 
 def _row(certificate: Certificate) -> list[object]:
@@ -131,6 +142,8 @@ async def renew(call: Call, device: str) -> Message:
     """Ask a device for a request for a new certificate. The old one works until the new one has for a while."""
     async with call.db.begin() as session:
         row = await devices.get(session, device)
+        if row.status not in UNWATCHED and await certificates.all_revoked(session, device):
+            raise Refused(f"{_ALL_REVOKED.format(device)} /fleet device provision {device}")
         asked = await renewals.renew(session, [device], call.person.id, call.now, call.settings)
         if not asked:
             raise Refused(_why_not_renewed(row))

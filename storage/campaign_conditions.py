@@ -97,7 +97,14 @@ def _renewed(_params: Params) -> ColumnElement[bool]:
 
 
 def _without_certificate(_params: Params) -> Unfit:
-    return ((devices.c.certificate_not_after.is_(None), "it has no certificate that is known here"),)
+    none = devices.c.certificate_not_after.is_(None)
+    revoked = exists().where(
+        certificates.c.device_id == devices.c.device_id, certificates.c.state == CertificateState.REVOKED
+    )
+    return (
+        (and_(none, revoked), "its certificates are revoked (device provision allows a new one)"),
+        (none, "it has no certificate that is known here"),
+    )
 
 
 def _decommissioned(_params: Params) -> ColumnElement[bool]:

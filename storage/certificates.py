@@ -205,6 +205,14 @@ async def active(session: AsyncSession, device_id: str) -> Certificate | None:
     return (await session.scalars(statement)).first()
 
 
+async def all_revoked(session: AsyncSession, device_id: str) -> bool:
+    """It had certificates, and every one of them is revoked: what it asks for is refused (fleet/provisioning.py)."""
+    revoked = func.count().filter(certificates.c.state == CertificateState.REVOKED)
+    counted = select(revoked, func.count()).where(certificates.c.device_id == device_id)
+    gone, known = (await session.execute(counted)).one()
+    return 0 < gone == known
+
+
 async def of_device(session: AsyncSession, device_id: str, limit: int) -> Sequence[Certificate]:
     """The newest certificates of a device first."""
     statement = select(Certificate).where(certificates.c.device_id == device_id)

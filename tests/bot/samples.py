@@ -425,6 +425,7 @@ _DEVICE = {
     "updating": ["2.0.1", "downloading", 41.6],
     "clock_skew_s": -612.4,
     "site_streak": 2,
+    "certificate_revoked": False,
     "certificate_serial": "4A:0F:11",
     "certificate_not_after": NOW + timedelta(days=12),
     "certificate_ends_soon": True,
@@ -474,6 +475,7 @@ _CERTIFIED = {
         ["c6d7e8f90a1b", "installed", AGO[9000], NOW + timedelta(days=300), ""],
         ["0a1b2c3d4e5f", "revoked, not listed yet", AGO[9000], NOW + timedelta(days=10), "superseded"],
     ],
+    "refused": False,
     "request": ["request", "issued", AGO[9000], ""],
     "clock_off_s": None,
 }
@@ -522,6 +524,11 @@ DEVICE = {
     "device/provisioning.again": _said("device/provisioning", device_id="dev-1", status="active", asked_at=None),
     "device/certificates": _said("device/certificates", **_CERTIFIED),
     "device/certificates.none": _said("device/certificates", **_CERTIFIED | _UNCERTIFIED),
+    "device/certificates.revoked": _said(
+        "device/certificates",
+        Button(text="Provision", run="device provision dev-1"),
+        **_CERTIFIED | _UNCERTIFIED | {"refused": True},
+    ),
     "device/certificates.imported": _said(
         "device/certificates", **_CERTIFIED | {"state": "", "not_after": None, "rows": [], "request": None}
     ),
@@ -542,7 +549,8 @@ DEVICE = {
         "device/show",
         **_DEVICE
         | {"status": "decommissioned", "since": AGO[90], "retain_until": NOW + timedelta(days=2557)}
-        | {"window": None, "leaving": None},
+        | {"window": None, "leaving": None, "certificate_not_after": None, "certificate_revoked": True}
+        | {"certificate_ends_soon": False},
     ),
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }

@@ -87,5 +87,20 @@ async def test_renewing_and_revoking_are_said_and_seen(house: House) -> None:
     shown = await types(house, "device cert dev-1", VIC)
     assert shown.data["serial"] == ""
     assert [(row[1], row[4]) for row in shown.data["rows"]] == [("revoked, not listed yet", "its key was copied")]
+    assert [each.run for each in shown.buttons] == ["device provision dev-1", "device show dev-1"]
     await house.later(seconds=2)
     assert (await types(house, "device cert dev-1", VIC)).data["rows"][0][1] == "revoked"
+
+
+async def test_what_would_be_refused_is_not_asked_for_and_the_way_out_is_named(house: House) -> None:
+    await types(house, "device register dev-1")
+    await types(house, "device provision dev-1")
+    await asks(house, "dev-1")
+    assert [each.text for each in (await types(house, "device cert dev-1")).buttons] == ["Renew", "Show device"]
+    await types(house, "device revoke dev-1 stolen", APPROVER)
+    assert "/fleet device provision dev-1" in await refused(house, "device renew dev-1")
+    assert (await types(house, "device show dev-1")).data["certificate_revoked"]
+    await types(house, "device provision dev-1")
+    await asks(house, "dev-1")
+    assert not (await types(house, "device show dev-1")).data["certificate_revoked"]
+    assert "asked already" in await refused(house, "device renew dev-1")

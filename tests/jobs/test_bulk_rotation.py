@@ -15,7 +15,7 @@ from fleet.campaign import TargetState
 from fleet.certificate import CertificateState
 from fleet.operation import OperationKind, OperationState
 from fleet.rotation import DAY
-from storage import campaign_news, campaigns
+from storage import campaign_news, campaigns, devices
 from storage import certificates as certificates_of
 from storage.db import AnyRow, Database
 from storage.tables import certificates, operations
@@ -184,6 +184,17 @@ async def test_an_old_certificate_lives_until_the_new_one_was_seen_in_use(db: Da
     await house.say("dev-00000", build.NEW)
     await house.settle()
     assert await state("a1") == "revoked"
+
+
+async def test_a_device_whose_certificates_are_revoked_is_left_out_with_the_way_to_a_new_one(db: Database) -> None:
+    house = await a_house(db, [timedelta(days=30)] * 2)
+    certified = {"serial": "4A:0F", "device_id": "dev-00000", "not_after": NOW + timedelta(days=30)}
+    async with db.begin() as session:
+        await devices.certified(session, [certified])
+        await certificates_of.revoke(session, ["dev-00000"], "stolen", NOW)
+    planned = await types(house, "bulk rotate-certs all")
+    [skipped] = planned.data["skipped"]
+    assert skipped[1].startswith("its certificates are revoked")
 
 
 async def test_a_rotation_over_no_time_is_refused(db: Database) -> None:
