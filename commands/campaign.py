@@ -97,11 +97,12 @@ def refuse_unless(row: Campaign, *legal: CampaignStatus, what: str) -> None:
         )
 
 
-async def changed(
-    session: AsyncSession, call: Call, row: Campaign, what: str, count: int = 0, which: str = ""
-) -> Message:
-    """What was done, for the person, the audit and everybody who looks at the live message."""
-    told = {"devices": count, "which": which, "why": row.why, "status": row.status.value}
+async def changed(session: AsyncSession, call: Call, row: Campaign, what: str, **to: Any) -> Message:
+    """What was done, for the person, the audit and everybody who looks at the live message.
+
+    `to`: how many `devices`, `which` somebody had chosen, and how many are `left` to be asked.
+    """
+    told = {"devices": 0, "which": "", "left": None, "why": row.why, "status": row.status.value, **to}
     await audit.add(session, call.now, call.person.id, f"campaign.{what}", row.id, told)
     await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
     if what in ("resumed", "retried", "excluded"):  # of the others the message itself says by whom
@@ -116,8 +117,9 @@ async def changed(
         "stays": stays(row.kind, bool(row.params.get("downgrade_on_abort"))),
         "left_to_the_sweep": await campaign_outcomes.left_to_the_sweep(session, row) if what == "aborted" else 0,
         "no_way_back": await campaign_news.no_way_back(session, row) if what == "aborted" else None,
-        "count": count,
-        "which": which,
+        "count": told["devices"],
+        "which": told["which"],
+        "left": told["left"],
         "why": row.why,
     }
     return Message(template="bulk/changed", data=data, buttons=buttons(row.status, row.id, ())[-1:])

@@ -54,7 +54,7 @@ async def retry(
             tail = call.now + campaigns.rollout_of(row).tail
             anew = {"ended_at": None, "reported_at": None, "tail_until": tail, "wave_at": call.now, "why": ""}
             await campaigns.move(session, row, CampaignStatus.RUNNING, call.person.id, call.now, **anew, **fewer)
-        said = await changed(session, call, row, "retried", again, told)
+        said = await changed(session, call, row, "retried", devices=again, which=told)
         return said.knowing(await fences.told(session, call.now))
 
 
@@ -96,5 +96,5 @@ async def exclude(
         if resumes:
             await resume_unless_held(session, call, row)
         tally = await campaigns.tally(session, row.id)
-        said = await changed(session, call, row, "excluded", left_out, str(which))
-        return said.knowing({"left": tally.get(TargetState.PLANNED, 0) + tally.get(TargetState.PARKED, 0)})
+        left = tally.get(TargetState.PLANNED, 0) + tally.get(TargetState.PARKED, 0)
+        return await changed(session, call, row, "excluded", devices=left_out, which=str(which), left=left)

@@ -182,4 +182,5 @@ def tripped(row: Campaign, counts: Counts, rollout: Rollout) -> str | None:
         return None
     who = "canaries" if canary else f"devices tried in wave {row.wave}"
     since = " since it was resumed" if row.forgiven else ""
-    return f"{failed:,} of {tried:,} {who} failed{since} ({failed / tried:.1%}); at most {limit:.1%} may."
+    may = f"at most {limit:.1%} may" if limit else "none may"
+    return f"{failed:,} of {tried:,} {who} failed{since} ({failed / tried:.1%}); {may}."

@@ -93,12 +93,12 @@ async def changed(session: AsyncSession, row: Campaign, now: datetime, settings:
 
 
 async def _last(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
-    """What somebody did to it last: what, by, at, devices, which, status, and the id of the entry."""
+    """What somebody did to it last: what, by, at, devices, which, left, status, and the id of the entry."""
     found = await audit.latest(session, row.id, _BY_PEOPLE)
     if found is None:
         return None
     what = str(found.action).removeprefix("campaign.")
-    data = {name: found.data.get(name) for name in ("devices", "which", "status")}
+    data = {name: found.data.get(name) for name in ("devices", "which", "left", "status")}
     return {"what": what, "by": found.actor, "at": found.at, "entry": found.id, **data}
 
 

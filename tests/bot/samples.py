@@ -1106,14 +1106,35 @@ _CAMPAIGN = {
 }
 _FROZEN = {"frozen": {"until": NOW + timedelta(days=1), "why": "Black Friday"}}
 _OPENS = {"opening": {"at": NOW + timedelta(hours=2), "sites": 1, "of": 3, "window": "22:00-05:00"}}
-_GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); at most 0.0% may.", "changed_by": "muster"}
+_GATED = {"status": "paused", "why": "2 of 2 canaries failed (100.0%); none may.", "changed_by": "muster"}
 _CANARY = {
     "wave": 1,
     "gate": {"failed": 2, "tried": 2, "limit": 0.0, "canary": True, "anew": False},
     "eta": None,
     "rate": 0.0,
 }
-_OVER = {"status": "done", "percent": 100, "ended_at": AGO[1], "eta": None, "rate": 0.0, "parked": 0, "wave": 6}
+_OVER = {
+    "status": "done",
+    "percent": 100,
+    "settled": 1200,
+    "bar": "████████████████████",
+    "states": ["1,197 succeeded", "3 rejected"],
+    "succeeded": 1197,
+    "ended_at": AGO[1],
+    "eta": None,
+    "rate": 0.0,
+    "parked": 0,
+    "wave": 6,
+}
+_ABORTED = _OVER | {
+    "status": "aborted",
+    "percent": 33,
+    "settled": 400,
+    "bar": "██████░░░░░░░░░░░░░░",
+    "states": ["397 succeeded", "3 rejected", "800 cancelled"],
+    "succeeded": 397,
+    "wave": 2,
+}
 _ROTATION = {
     "kind": "rotate-certs",
     "title": "Rotation of certificates over 30 days",
@@ -1142,9 +1163,10 @@ _RESUMED = {
     "entry": "au-01",
     "devices": 0,
     "which": "",
+    "left": None,
     "status": "running",
 }
-_EXCLUDED = _RESUMED | {"what": "excluded", "devices": 40, "which": "model:gw9"}
+_EXCLUDED = _RESUMED | {"what": "excluded", "devices": 40, "which": "model:gw9", "left": 812}
 _PLAYED = {
     "took_s": 5400.0,
     "every": 1,
@@ -1261,12 +1283,10 @@ BULK = {
     "bulk/campaign.stopping": _said(
         "bulk/campaign", **_CAMPAIGN | {"status": "stopping", "why": "", "left_to_the_sweep": 8}
     ),
-    "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE}),
+    "bulk/campaign.aborted": _said("bulk/campaign", **_CAMPAIGN | _ABORTED | {"why": HOSTILE}),
     "bulk/campaign.aborted-without-a-way-back": _said(
         "bulk/campaign",
-        **_CAMPAIGN
-        | _OVER
-        | {"kind": "firmware", "title": "Firmware 2.0.0", "status": "aborted", "no_way_back": _LEFT_BEHIND},
+        **_CAMPAIGN | _ABORTED | {"kind": "firmware", "title": "Firmware 2.0.0", "no_way_back": _LEFT_BEHIND},
     ),
     "bulk/campaign.done": _said("bulk/campaign", **_CAMPAIGN | _OVER),
     "bulk/campaign.some-skipped": _said("bulk/campaign", **_CAMPAIGN | _OVER | _SKIPPING),
@@ -1274,6 +1294,9 @@ BULK = {
     "bulk/last_change": _said("bulk/last_change", last=_RESUMED),
     "bulk/by_whom": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_RESUMED),
     "bulk/by_whom.excluded": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED),
+    "bulk/by_whom.nobody-left": _said(
+        "bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED | {"left": 0, "status": "paused"}
+    ),
     "bulk/campaign.rejected": _said("bulk/campaign", **_CAMPAIGN | _OVER | {"status": "rejected", "why": HOSTILE}),
     "bulk/rehearsing": _said("bulk/rehearsing", title="Configuration 2026.2.0"),
     "bulk/rehearsed": _said("bulk/rehearsed", **_CAMPAIGN | _OVER | _PLAYED),
@@ -1291,14 +1314,12 @@ BULK = {
         "bulk/old_certificates", old_certificates=_WATCHED["old_certificates"] | {"devices": 1}
     ),
     "bulk/report.some-skipped": _said("bulk/report", **_CAMPAIGN | _OVER | _SKIPPING),
-    "bulk/report.aborted": _said(
-        "bulk/report", **_CAMPAIGN | _OVER | {"status": "aborted", "why": HOSTILE, "left_to_the_sweep": 8}
-    ),
+    "bulk/report.aborted": _said("bulk/report", **_CAMPAIGN | _ABORTED | {"why": HOSTILE, "left_to_the_sweep": 8}),
     "bulk/report.aborted-without-a-way-back": _said(
         "bulk/report",
         **_CAMPAIGN
-        | _OVER
-        | {"kind": "firmware", "title": "Firmware 2.0.0", "status": "aborted", "no_way_back": _LEFT_BEHIND}
+        | _ABORTED
+        | {"kind": "firmware", "title": "Firmware 2.0.0", "no_way_back": _LEFT_BEHIND}
         | {
             "states": [
                 "15 succeeded",
@@ -1308,6 +1329,7 @@ BULK = {
         },
     ),
     "bulk/ended": _said("bulk/ended", **_CAMPAIGN | _OVER, channel="C0FLEETOPS"),
+    "bulk/ended.failed": _said("bulk/ended", **_CAMPAIGN | _SKIPPING | {"status": "failed"}, channel="C0FLEETOPS"),
     "bulk/report_file": _said("bulk/report_file", title="Configuration 2026.2.0"),
     "bulk/skipped": _said("bulk/skipped", **_CAMPAIGN | _SKIPPING),
     "bulk/progress": _said("bulk/progress", **_CAMPAIGN),

@@ -82,7 +82,7 @@ async def test_a_failing_canary_pauses_the_campaign_before_the_second_wave_and_c
     await ack(house, [first], "rejected", error="no room")
     paused = await row_of(house, campaign_id)
     assert paused.status is CampaignStatus.PAUSED
-    assert paused.why == "1 of 1 canaries failed (100.0%); at most 0.0% may."
+    assert paused.why == "1 of 1 canaries failed (100.0%); none may."
     await ack(house, [second])
     await house.later(hours=1)
     assert await states(house, campaign_id) == {"rejected": 1, "succeeded": 1, "planned": 8}
@@ -121,7 +121,7 @@ async def test_what_failed_while_somebody_had_paused_it_is_not_accepted_unseen(h
     await house.later(hours=1)
     held = await row_of(house, campaign_id)
     assert (held.status, held.wave) == (CampaignStatus.PAUSED, 1)
-    assert held.why == "1 of 1 canaries failed (100.0%); at most 0.0% may."
+    assert held.why == "1 of 1 canaries failed (100.0%); none may."
     assert house.deliver.posts()[-1].message.template == "bulk/stopped"
     assert (await campaign.resume(call(house), campaign_id)).data["what"] == "resumed"
     await house.settle()
