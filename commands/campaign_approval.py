@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.approve import asked
 from commands.spec import Call, command
-from fleet.approval import IDS_KEPT, Plan
 from fleet.campaign import CampaignStatus
 from fleet.errors import Refused
 from fleet.message import Message
+from fleet.plan import IDS_KEPT, Plan
 from fleet.roles import Role
 from storage import approvals, campaign_plan, campaigns, fences
 from storage.tables import Campaign

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from commands import approve
 from commands.spec import Call, command
 from fleet import certificate
-from fleet.approval import plan_for
 from fleet.drift import is_drifted, is_online
 from fleet.errors import BadInput, Refused
 from fleet.lifecycle import FLAGGED
 from fleet.message import Button, Message
+from fleet.plan import plan_for
 from fleet.roles import Role
 from storage import (
     approvals,

@@ -17,12 +17,12 @@ from commands import approve
 from commands.spec import Call, Rest, command
 from fleet import lifecycle as rule
 from fleet import maintenance as windows
-from fleet.approval import IDS_KEPT, Plan, plan_for
 from fleet.decommission import ExportState
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
 from fleet.message import Button, Message
+from fleet.plan import IDS_KEPT, Plan, plan_for
 from fleet.roles import Role
 from fleet.selector import Selector
 from storage import approvals, audit, decommissions, devices, events, groups, maintenance

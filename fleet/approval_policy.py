@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from fleet.approval import Plan
+from fleet.plan import Plan
 from fleet.roles import Role
 from fleet.settings import ApprovalRule, ApprovalSettings, RolesSettings
 

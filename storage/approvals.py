@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import approval as rule
 from fleet import approval_message, approval_policy
-from fleet.approval import ApprovalState, Decision, Denied, Plan, Recorded, Verdict
+from fleet.approval import ApprovalState, Decision, Denied, Recorded, Verdict
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.message import Message
+from fleet.plan import Plan
 from fleet.roles import Person, is_person
 from fleet.rollout import Rollout, rules
 from fleet.settings import RolesSettings, Settings

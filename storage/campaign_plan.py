@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, false, func, insert, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.approval import targets_sha256
 from fleet.campaign import BEGUN, LEGAL, UNSETTLED, CampaignKind, TargetState
+from fleet.plan import targets_sha256
 from fleet.rollout import Rollout, Waves, share, waves
 from fleet.selector import Selector, parse
 from storage import batch, selection

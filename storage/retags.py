@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, Select, and_, insert, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import retag
-from fleet.approval import Plan, plan_for
 from fleet.errors import Refused, not_found
+from fleet.plan import Plan, plan_for
 from fleet.retag import Rename, TagName
 from fleet.selector import parse
 from storage import ids, named, references

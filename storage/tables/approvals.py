@@ -8,7 +8,8 @@ from typing import Any, cast
 from sqlalchemy import JSON, Index, Text
 from sqlmodel import Field, SQLModel
 
-from fleet.approval import ApprovalState, Plan, Request, Verdict
+from fleet.approval import ApprovalState, Request, Verdict
+from fleet.plan import Plan
 from fleet.roles import Role
 from storage.columns import UtcDateTime, enum_by_value
 from storage.tables.base import index, table

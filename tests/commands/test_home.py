@@ -11,10 +11,11 @@ from bot.render import render
 from bot.router import Router
 from commands import home
 from fleet.alert import AlertKind
-from fleet.approval import Decision, Verdict, plan_for
+from fleet.approval import Decision, Verdict
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.grouping import Found
 from fleet.message import Message
+from fleet.plan import plan_for
 from fleet.roles import Person, Role
 from storage import alert_opening, approvals, campaigns
 from storage.db import Database

@@ -25,9 +25,9 @@ from fleet.approval import (
     cancel,
     decide,
     next_step,
-    plan_for,
 )
 from fleet.approval_policy import Policy, first_look, policy
+from fleet.plan import IDS_KEPT, plan_for, targets_sha256
 from fleet.roles import Person, Role
 from fleet.settings import ApprovalRule, ApprovalSettings
 from tests.conftest import NOW
@@ -78,10 +78,10 @@ def test_no_asterisk_in_a_name_ends_the_bold_of_a_title(operation: str, title: s
 
 
 def test_a_plan_for_many_devices_keeps_their_digest_alone() -> None:
-    ids = [f"dev-{number}" for number in range(approval.IDS_KEPT + 1)]
+    ids = [f"dev-{number}" for number in range(IDS_KEPT + 1)]
     plan = plan_for("bulk.restart", "Restart", {}, ids, [])
     assert (plan.device_ids, plan.count) == ((), len(ids))
-    assert plan.targets_sha256 == approval.targets_sha256(ids[::-1])
+    assert plan.targets_sha256 == targets_sha256(ids[::-1])
 
 
 # ---- the policy

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.approval import ApprovalState, Decision, Verdict, plan_for
+from fleet.approval import ApprovalState, Decision, Verdict
 from fleet.errors import FleetError, Refused, Unavailable
+from fleet.plan import plan_for
 from fleet.roles import Person, Role
 from jobs import approvals as job
 from jobs.spec import Run
