@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Unpack
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from commands.campaign_draft import Draft, plan
 from commands.pace import At, Pace, rollout_of
 from commands.spec import Call, command
 from fleet.campaign import CampaignKind
 from fleet.message import Message
 from fleet.roles import Role
-from fleet.selector import Selector, parse
-from storage import devices
+from fleet.selector import Selector
 from storage import firmware as artefacts
 from storage.selection import condition
 
@@ -34,31 +31,21 @@ async def firmware(
     When the campaign ends, devices that do not have it are no longer told to install it; with --downgrade-on-abort an
     abort also brings those that have it back to what they ran before, as far as that firmware is still kept here.
     """
+    policy, or_canary = call.settings.campaigns, None
+    if not pace.get("canary") and policy.firmware_canary:
+        pace["canary"], or_canary = policy.firmware_canary, policy.canary
+    notes: list[str] = []
     async with call.db.read() as session:
         await artefacts.get(session, version)
-        notes: list[str] = []
-        if not pace.get("canary"):
-            pace["canary"], notes = await _canary(session, call, which)
         if downgrade_on_abort:
             where = await condition(session, which, call.now, call.settings.drift.online_within)
             lost = await artefacts.without_way_back(session, where, version)
             notes.append(_way_back(lost))
-    rollout = rollout_of(call, **pace, ack_within=call.settings.campaigns.firmware_within)
+    rollout = rollout_of(call, **pace, ack_within=policy.firmware_within)
     params = {"version": version, "downgrade_on_abort": downgrade_on_abort}
-    return await plan(
-        call, Draft(CampaignKind.FIRMWARE, f"Firmware {version}", which, rollout, params, at, notes=notes)
-    )
-
-
-async def _canary(session: AsyncSession, call: Call, which: Selector) -> tuple[str, list[str]]:
-    """The canary group, if any of its devices are meant; else so many devices as for every campaign."""
-    group, within = call.settings.campaigns.firmware_canary, call.settings.drift.online_within
-    if group:
-        both = Selector((*parse(group).terms, *which.terms))
-        if await devices.count(session, both, call.now, within):
-            return group, []
-    other = call.settings.campaigns.canary
-    return other, [f"None of these devices is in {group}: {other} others go first."] if group else []
+    title = f"Firmware {version}"
+    draft = Draft(CampaignKind.FIRMWARE, title, which, rollout, params, at, or_canary=or_canary, notes=notes)
+    return await plan(call, draft)
 
 
 def _way_back(lost: int) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.spec import Call
 from fleet.campaign import CampaignKind, CampaignStatus
@@ -31,8 +33,10 @@ _NAMED = 10  # ids that are not in the registry
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody wants to do to the devices that `which` means. `parent`: the campaign that it tops up; `notes`:
-    sentences for the preview.
+    """What somebody wants to do to the devices that `which` means.
+
+    `parent`: the campaign that it tops up; `notes`: sentences for the preview. `or_canary`: so many go first where the
+    canary means none of them; None refuses that, if it was typed.
     """
 
     kind: CampaignKind
@@ -42,32 +46,33 @@ class Draft:
     params: dict[str, Any] = field(default_factory=dict)
     at: datetime | None = None
     parent: str = ""
+    or_canary: str | None = None
     notes: Sequence[str] = ()
 
 
 async def plan(call: Call, draft: Draft) -> Message:
     """Freeze the targets of a campaign and show them. It is a draft: it ends by itself if nobody asks for approval.
 
-    Raises Refused if there is nothing to do, and NotFound for a group that is none.
+    Raises Refused if there is nothing to do, NotFound for a group that is none, and BadInput for a canary of nobody.
     """
     if draft.at and draft.at <= call.now:
         raise BadInput(f"--at {draft.at.isoformat(timespec='minutes')} has passed. Leave it out to begin at once.")
     at = Moment(call.now, call.settings.drift.online_within)
     async with call.db.begin() as session:
-        for selector in _typed(draft, call):
-            await groups.refuse_unknown(session, selector)
+        await _refuse_unknown(session, draft, call)
         row_id = ids.new("ca", call.now)
         await campaigns.add(session, _row(row_id, draft, call))
         made = await campaigns.get(session, row_id)
-        await campaign_plan.freeze(session, made, draft.which, at, draft.parent)
+        canaries = await campaign_plan.freeze(session, made, draft.which, at, draft.parent, draft.or_canary or "")
         shown = await campaign_plan.preview(session, made, at)
         if made.targets == 0:
             _, meant = await devices.ids(session, draft.which, at.now, at.online_within, 1)
             raise Refused(_nothing(draft, shown, meant))
+        notes = [*draft.notes, *_who_goes_first(draft, made, canaries, call)]
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
-        unknown = await devices.unknown_among(session, draft.which.exact_ids)
-    return _preview(made, shown, call, [*draft.notes, *_not_there(unknown)])
+        notes += _not_there(await devices.unknown_among(session, draft.which.exact_ids))
+    return _preview(made, shown, call, notes)
 
 
 def _row(row_id: str, draft: Draft, call: Call) -> dict[str, Any]:
@@ -89,22 +94,55 @@ def _row(row_id: str, draft: Draft, call: Call) -> dict[str, Any]:
     }
 
 
-def _typed(draft: Draft, call: Call) -> Iterator[Selector]:
-    """The selectors of somebody's line: those of the settings may name a group that is to come."""
-    policy = call.settings.campaigns
-    usual = ("", policy.canary, policy.firmware_canary, policy.restart_last)
-    yield draft.which
-    for text in (draft.rollout.canary, draft.rollout.last):
-        if text not in usual and share(text) is None:
-            yield parse(text)
+def _canary_is_typed(draft: Draft, call: Call) -> bool:
+    return draft.or_canary is None and draft.rollout.canary not in ("", call.settings.campaigns.canary)
+
+
+async def _refuse_unknown(session: AsyncSession, draft: Draft, call: Call) -> None:
+    """Raises NotFound for groups of somebody's line that are none, and BadInput for devices of its flags that are none.
+
+    The selectors of the settings may name a group that is to come.
+    """
+    await groups.refuse_unknown(session, draft.which)
+    flags = {"canary": draft.rollout.canary} if _canary_is_typed(draft, call) else {}
+    if draft.rollout.last not in ("", call.settings.campaigns.restart_last):
+        flags["last"] = draft.rollout.last
+    for flag, text in flags.items():
+        if share(text) is not None:
+            continue
+        await groups.refuse_unknown(session, parse(text))
+        if unknown := await devices.unknown_among(session, parse(text).exact_ids):
+            raise BadInput(f"--{flag} names what is not in the registry: {_some(unknown)}.", field=flag)
+
+
+def _who_goes_first(draft: Draft, made: Campaign, canaries: int, call: Call) -> list[str]:
+    """Notes about a canary that is not what it seems. Raises BadInput if somebody typed one that means nobody."""
+    asked, chosen = draft.rollout.canary, campaigns.rollout_of(made).canary
+    if chosen != asked and _canary_is_typed(draft, call):
+        before = " that go before those of --last" if draft.rollout.last else ""
+        raise BadInput(
+            f"--canary {asked} means none of the {made.targets:,} devices of this plan{before}, so nobody would go "
+            "first. Give a number, a selector that means some of them, or none.",
+            field="canary",
+        )
+    if chosen != asked:
+        instead = f"{canaries:,} of them {'goes' if canaries == 1 else 'go'} first" if canaries else "nobody goes first"
+        return [f":warning: None of these devices is in {asked}: {instead}."]
+    if canaries == made.targets > 1 and chosen != call.settings.campaigns.canary:
+        return [f":warning: All {canaries:,} devices are canaries: they go in one wave, with no gate between them."]
+    return []
 
 
 def _not_there(unknown: Sequence[str]) -> list[str]:
     """A note about the ids of somebody's line that no device has."""
     if not unknown:
         return []
-    more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
-    return [f":warning: Not in the registry: {', '.join(unknown[:_NAMED])}{more}."]
+    return [f":warning: Not in the registry: {_some(unknown)}."]
+
+
+def _some(named: Sequence[str]) -> str:
+    more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
+    return f"{', '.join(named[:_NAMED])}{more}"
 
 
 def _nothing(draft: Draft, shown: Preview, meant: int) -> str:

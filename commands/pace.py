@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
@@ -9,6 +10,9 @@ from commands.spec import Call
 from fleet.errors import BadInput
 from fleet.rollout import Rollout, part, share, window
 from fleet.selector import parse
+
+_NONE = ("", "none", "0")
+_LIKE_A_NUMBER = re.compile(r"[-+]?\d[\d.,]*\s*%?")
 
 At = Annotated[datetime | None, "when it begins; without it, once it is approved"]
 MaxFailed = Annotated[str | None, "the part of the devices tried in a wave that may fail before it pauses, such as 5%"]
@@ -38,6 +42,8 @@ def rollout_of(call: Call, **given: Any) -> Rollout:
     chosen: dict[str, Any] = {
         name: getattr(policy, name) for name in Rollout.model_fields if name in type(policy).model_fields
     }
+    if chosen["canary"] in _NONE:
+        chosen["canary"] = ""
     for name, value in given.items():
         if value is None:
             continue
@@ -45,15 +51,15 @@ def rollout_of(call: Call, **given: Any) -> Rollout:
         match name:
             case "max_failed":
                 chosen[name] = part(value, flag)
-            case "canary" if value not in ("", "none", "0") and share(value) is None:
-                chosen[name] = str(parse(value))  # a selector, or BadInput says what is wrong with it
+            case "canary":
+                chosen[name] = _canary(value)
             case "wave" if value != "none" and share(value) is None:
                 raise BadInput(
                     f"{flag} needs a number of devices or a percentage, like 200 or 20%, {value} is neither. "
                     "Write none for all the others at once.",
                     field=name,
                 )
-            case "canary" | "wave" | "last" if value in ("none", "0"):
+            case "wave" | "last" if value in ("none", "0"):
                 chosen[name] = ""
             case "window":
                 window(value)
@@ -63,3 +69,18 @@ def rollout_of(call: Call, **given: Any) -> Rollout:
             case _:
                 chosen[name] = value
     return Rollout(**chosen)
+
+
+def _canary(text: str) -> str:
+    """A share, a selector as it was understood, or empty for none. Raises BadInput: `-3` is no selector here."""
+    if text in _NONE:
+        return ""
+    if share(text) is not None:
+        return text
+    if _LIKE_A_NUMBER.fullmatch(text.strip()):
+        raise BadInput(
+            f"--canary needs a number of devices from 1, a percentage up to 100%, a selector such as group:canary, or "
+            f"none; {text} is no such number. A device whose id looks like a number is written as id:101.",
+            field="canary",
+        )
+    return str(parse(text))  # or BadInput says what is wrong with it

@@ -32,11 +32,14 @@ class Moment:
     online_within: timedelta
 
 
-async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Moment, leave_out: str = "") -> None:
+async def freeze(
+    session: AsyncSession, row: Campaign, which: Selector, at: Moment, leave_out: str = "", or_canary: str = ""
+) -> int:
     """Write every device that `which` means into the campaign, planned with its wave or skipped with the reason.
 
-    One INSERT … SELECT, whatever their number. `leave_out`: devices of that campaign are not meant. The row's
-    `targets`, `targets_sha256` and `waves` are set.
+    One INSERT … SELECT, whatever their number. `leave_out`: devices of that campaign are not meant. `or_canary`: the
+    share that goes first where the canary is a selector that means none of those that take part; empty for nobody. The
+    row's `rollout` (that canary), `targets`, `targets_sha256` and `waves` are set. Returns how many canaries there are.
     """
     rollout = rows_of.rollout_of(row)
     chosen = await _chosen(session, row, which, at, leave_out)
@@ -45,14 +48,21 @@ async def freeze(session: AsyncSession, row: Campaign, which: Selector, at: Mome
         func.count().filter(taken, chosen.c.part == 0),
         func.count().filter(taken, chosen.c.part == 1),
         func.count().filter(taken, chosen.c.part == 0, chosen.c.canary == 1),
+        func.count().filter(taken, chosen.c.part == 1, chosen.c.canary == 1),
     )
-    ordinary, behind, canaries = (await session.execute(counted)).one()
+    ordinary, behind, canaries, canaries_behind = (await session.execute(counted)).one()
+    if not ordinary:
+        canaries = canaries_behind  # with nothing to put them behind, the last ones are as all others
+    if _canary_is_selector(rollout) and not canaries:
+        rollout = rollout.model_copy(update={"canary": or_canary if share(or_canary) else ""})
     cut = waves(rollout, ordinary, behind, canaries if _canary_is_selector(rollout) else None)
     columns = _places(row, chosen, cut, ordinary)
     given = select(*(value.label(name) for name, value in columns.items()))
     await session.execute(insert(campaign_devices).from_select(list(columns), given, include_defaults=False))
     sha256 = await digest(session, row.id)
-    await rows_of.change(session, row, targets=ordinary + behind, waves=cut.total, targets_sha256=sha256)
+    made = {"rollout": rollout.model_dump(mode="json"), "targets": ordinary + behind, "waves": cut.total}
+    await rows_of.change(session, row, **made, targets_sha256=sha256)
+    return cut.canary
 
 
 def _canary_is_selector(rollout: Rollout) -> bool:

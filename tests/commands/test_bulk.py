@@ -37,6 +37,14 @@ def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
         ({"max_failed": "5"}, "--max-failed needs a percentage"),
         ({"window": "at night"}, "A window is written like 22:00-05:00"),
         ({"canary": "colour:red"}, "colour"),
+        ({"canary": "-3"}, "--canary needs a number of devices from 1.*-3 is no such number"),
+        ({"canary": "9" * 21}, "--canary needs a number of devices"),
+        ({"canary": "150%"}, "a percentage up to 100%"),
+        ({"canary": "dev-00,dve-01"}, "--canary names what is not in the registry: dve-01"),
+        (
+            {"canary": "site:rome"},
+            "--canary site:rome means none of the 2 devices of this plan, so nobody would go first",
+        ),
         ({"concurrency": 0}, "--concurrency needs a number of devices"),
         ({"at": datetime.fromisoformat("2026-03-19T14:00:00Z")}, "has passed. Leave it out to begin at once."),
     ],
@@ -80,7 +88,26 @@ async def test_a_group_that_is_none_is_refused_with_those_that_are_like_it(house
     for which, canary in (("-group:canry", None), ("all", "group:canry")):
         with pytest.raises(NotFound, match=r"There is no group called canry\. Did you mean canary\?"):
             await bulk.config(call(house), NEW, parse(which), canary=canary)
-    await bulk.config(call(house), NEW, parse("-group:canary"), canary="group:can*")
+    await bulk.config(call(house), NEW, parse("all"), canary="group:can*")
+
+
+async def test_the_preview_warns_of_a_canary_that_is_everybody(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    plan = await bulk.config(call(house), NEW, parse("all"), canary="5000")
+    assert plan.data["notes"] == [
+        ":warning: All 3 devices are canaries: they go in one wave, with no gate between them."
+    ]
+    assert (await bulk.config(call(house), NEW, parse("dev-00 dev-01"))).data["notes"] == []  # the usual number
+
+
+async def test_a_canary_of_those_that_all_others_would_go_before_still_goes_first(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    with pytest.raises(BadInput, match="none of the 3 devices of this plan that go before those of --last"):
+        await bulk.restart(call(house), parse("all"), canary="dev-00", last="dev-00")
+    with pytest.raises(BadInput, match="--last names what is not in the registry: dev-77"):
+        await bulk.restart(call(house), parse("all"), last="dev-77")
+    plan = await bulk.restart(call(house), parse("all"), canary="dev-02", last="dev-*")
+    assert (plan.data["waves"], plan.data["sample"][0]) == ("3: first 1, then 2 × 1", "dev-02")
 
 
 async def test_the_rollout_is_that_of_the_settings_changed_by_the_flags(house: Campaigns) -> None:

@@ -144,5 +144,9 @@ async def test_those_that_the_plan_left_out_are_shown_with_the_reasons(house: Ho
 @ON_SQLITE
 async def test_without_a_canary_among_the_devices_others_go_first_and_the_preview_says_so(house: House) -> None:
     preview = await types(house, "bulk firmware 2.0 dev-3 dev-4")
-    assert "None of these devices is in group:canary: 5 others go first." in preview.data["notes"]
+    assert preview.data["notes"] == [":warning: None of these devices is in group:canary: 2 of them go first."]
+    await runs(house, "dev-1", "dev-2")  # the canaries have it already: they prove nothing any more
+    preview = await types(house, "bulk firmware 2.0 dev-1 dev-2 dev-3 --wave 100%")
+    assert preview.data["notes"] == [":warning: None of these devices is in group:canary: 1 of them goes first."]
+    assert ["Canary", "5"] in preview.data["rollout"]
     assert "There is no firmware called 9.9" in await refused(house, "bulk firmware 9.9 all")
