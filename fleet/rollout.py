@@ -241,6 +241,7 @@ def frozen(freezes: Sequence[Freeze], moment: datetime) -> Frozen | None:
 
 def rules(rollout: Rollout) -> list[list[str]]:
     """The rollout as pairs of a name and a value, for people."""
+    canaries = f", canaries {rollout.canary_max_failed:.1%}" if rollout.canary else ""
     told = {
         "Canary": rollout.canary or "none",
         "Waves": rollout.wave or "all at once",
@@ -250,7 +251,7 @@ def rules(rollout: Rollout) -> list[list[str]]:
         "At once": f"{rollout.concurrency:,}",
         "At once at a site": f"{rollout.max_unavailable:,}" if rollout.max_unavailable else "",
         "A minute": f"{rollout.per_minute:,}" if rollout.per_minute else "",
-        "May fail": f"{rollout.max_failed:.1%}, canaries {rollout.canary_max_failed:.1%}",
+        "May fail": f"{rollout.max_failed:.1%}{canaries}",
         "Window": rollout.window,
         "Offline ones": f"waited for {_words(rollout.tail)}",
     }

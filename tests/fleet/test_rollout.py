@@ -95,6 +95,8 @@ def test_the_predicted_duration_is_that_of_the_stagger_the_budget_or_the_cap() -
 def test_the_rules_are_told_in_the_words_that_people_type() -> None:
     told = dict(rules(Rollout(soak=timedelta(0), stagger=timedelta(seconds=30), tail=timedelta(days=4, minutes=5))))
     assert (told["Soak"], told["Stagger at a site"], told["Offline ones"]) == ("none", "30s", "waited for 4d 5m")
+    assert told["May fail"] == "5.0%, canaries 0.0%"
+    assert dict(rules(Rollout(canary="")))["May fail"] == "5.0%"
 
 
 def test_a_percentage_is_read_for_gates() -> None:
