@@ -13,22 +13,25 @@ from fleet.approval_message import buttons
 from fleet.errors import BadInput
 from fleet.message import Button, Form, Message, TextField
 from fleet.roles import Role
+from fleet.settings import Settings
 from storage import approvals, fences
 from storage.tables import Approval
 
 _LISTED = 20
 _BUTTONS = 5
+_SAID_APART = ("rollout", "selector", "at", "starts_at", "for_s", "why")
+"""Parameters of a plan that a request shows in words."""
 
 
 def _reason(label: str, hint: str) -> TextField:
     return TextField(name="reason", label=label, hint=hint, several_lines=True, least=3)
 
 
-def asked(approval: Approval) -> Message:
+def asked(approval: Approval, settings: Settings) -> Message:
     """The answer of a command that asked for a plan: what it waits for now, or that it is being done."""
     return Message(
         template="approve/asked",
-        data=approvals.shown(approval, []),
+        data=approvals.shown(approval, [], settings),
         buttons=(_show(approval),) if approval.state is ApprovalState.PENDING else (),
     )
 
@@ -43,7 +46,7 @@ async def list_pending(call: Call) -> Message:
     async with call.db.read() as session:
         found, total = await approvals.pending(session, call.now, _LISTED)
         said = await approvals.decisions_of(session, [each.id for each in found])
-    rows = [approvals.shown(each, said[each.id]) for each in found]
+    rows = [approvals.shown(each, said[each.id], call.settings) for each in found]
     shows = [Button(text=f"Show: {each.title}"[:75], run=f"approve show {each.id}") for each in found[:_BUTTONS]]
     data = {"now": call.now, "total": total, "rows": rows}
     return Message(template="approve/list", data=data, buttons=tuple(shows))
@@ -56,10 +59,10 @@ async def show(call: Call, request: str) -> Message:
         found = await approvals.get(session, request)
         said = await approvals.decisions(session, found.id)
     data = {
-        **approvals.shown(found, said),
+        **approvals.shown(found, said, call.settings),
         "now": call.now,
         "params": sorted(
-            (name, value) for name, value in found.params.items() if name != "rollout" and value is not None
+            (name, value) for name, value in found.params.items() if name not in _SAID_APART and value is not None
         ),
         "plan_sha256": found.plan_sha256,
         "decisions": [[each.person, each.verdict.value, each.at, each.reason] for each in said],
@@ -86,7 +89,7 @@ async def _decide(call: Call, request: str, decision: Decision) -> Message:
     async with call.db.begin() as session:
         approval = await approvals.decide(session, request, decision, call.person, call.now, call.settings)
         said = await approvals.decisions(session, approval.id)
-        return await _stands(call, session, approval, approvals.shown(approval, said))
+        return await _stands(call, session, approval, approvals.shown(approval, said, call.settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ async def _or_form(work: Awaitable[Message], call: Call, request: str, missing: 
     run = f"approve {missing.word} {approval.id}"
     return Message(
         template="approve/form",
-        data={**approvals.shown(approval, []), "asks": missing.field.name, "word": missing.word},
+        data={**approvals.shown(approval, [], call.settings), "asks": missing.field.name, "word": missing.word},
         buttons=(Button(text=f"{missing.submit}…", run=run, form=True),),
         form=Form(title=missing.submit, run=run, fields=(missing.field,), submit=missing.submit),
     )
@@ -138,7 +141,7 @@ async def cancel(call: Call, request: str) -> Message:
     """Take back what you asked for, while it waits."""
     async with call.db.begin() as session:
         approval = await approvals.cancel(session, request, call.person, call.now, call.settings)
-        return await _stands(call, session, approval, approvals.shown(approval, []))
+        return await _stands(call, session, approval, approvals.shown(approval, [], call.settings))
 
 
 @command("approve break-glass", role=Role.ADMIN, example="approve break-glass 7QK2ZD it leaks", fresh_role=True)
@@ -151,4 +154,4 @@ async def break_glass(call: Call, request: str, reason: Rest | None = None) -> M
 async def _break(call: Call, request: str, reason: str) -> Message:
     async with call.db.begin() as session:
         approval = await approvals.break_glass(session, request, reason, call.person, call.now, call.settings)
-        return await _stands(call, session, approval, approvals.shown(approval, []))
+        return await _stands(call, session, approval, approvals.shown(approval, [], call.settings))

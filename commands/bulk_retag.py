@@ -43,7 +43,7 @@ async def retag(
         if not made.sha256.startswith(plan):
             raise Refused(f"What {how} would change has changed since the preview. Look at it again and ask then.")
         approval = await approvals.ask(session, made, call.person.id, call.now, call.settings)
-    return approve.asked(approval)
+    return approve.asked(approval, call.settings)
 
 
 @command("bulk retag-undo", role=Role.OPERATOR, example="bulk retag-undo 7QK2ZD")
@@ -52,7 +52,7 @@ async def undo(call: Call, renaming: str) -> Message:
     async with call.db.begin() as session:
         made = await retags.plan_undo(session, await retags.undoable(session, renaming, call.now))
         approval = await approvals.ask(session, made, call.person.id, call.now, call.settings)
-    return approve.asked(approval)
+    return approve.asked(approval, call.settings)
 
 
 @command("bulk retags", role=Role.VIEWER, example="bulk retags")

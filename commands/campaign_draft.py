@@ -157,11 +157,18 @@ def _nothing(draft: Draft, shown: Preview, meant: int) -> str:
     return f"None of the devices that match {which}{others} can take part: {reasons}. Nothing was planned."
 
 
+def takes(row: Campaign, shown: Preview) -> timedelta:
+    """How long a campaign takes at its pace, if all goes well."""
+    return predicted(campaigns.rollout_of(row), shown.sizes, _device_takes(row, shown))
+
+
+def _device_takes(row: Campaign, shown: Preview) -> timedelta:
+    return shown.took if shown.took is not None else _TAKES[row.kind]
+
+
 def _preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = ()) -> Message:
     """The blast radius, and what can be done with the plan."""
     rollout = campaigns.rollout_of(row)
-    device_takes = shown.took if shown.took is not None else _TAKES[row.kind]
-    takes = predicted(rollout, shown.sizes, device_takes)
     pairs = {
         name: [list(each) for each in getattr(shown, name)] for name in ("sites", "models", "firmwares", "statuses")
     }
@@ -183,8 +190,8 @@ def _preview(row: Campaign, shown: Preview, call: Call, notes: Sequence[str] = (
                 "limit": rollout.max_failed,
             },
             "sample": [each.device_id for each in shown.sample],
-            "takes_s": takes.total_seconds(),
-            "device_takes_s": device_takes.total_seconds(),
+            "takes_s": takes(row, shown).total_seconds(),
+            "device_takes_s": _device_takes(row, shown).total_seconds(),
             "measured": shown.took is not None,
             "window": rollout.window,
             "starts_at": row.start_at,

@@ -120,4 +120,4 @@ async def move(call: Call, device: str, site: str) -> Message:
             raise Refused(f"{device} belongs to {site} already. Nothing was changed.")
         plan = plan_for("device.move", f"Move {device} to {site}", {"site": site}, [device], [before, site])
         approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings)
-    return approve.asked(approval)
+    return approve.asked(approval, call.settings)

@@ -63,6 +63,7 @@ async def maintain(
             raise BadInput(no)
         params = {
             "to": DeviceStatus.MAINTENANCE.value,
+            "selector": str(which),
             "why": why,
             "for_s": length.total_seconds(),
             "starts_at": iso(starts_at) if at else None,
@@ -232,7 +233,10 @@ async def _ask(
     noun = "device" if len(rows) <= call.settings.config.assign_limit else "bulk"
     ids, sites = [row.device_id for row in rows], [row.site for row in rows]
     plan: Plan = plan_for(f"{noun}.{verb}", title, params, ids, sites)
-    return approve.asked(await approvals.ask(session, plan, call.person.id, call.now, call.settings))
+    since = call.now - call.settings.drift.online_within
+    told = {"online": sum(row.last_seen_at is not None and row.last_seen_at >= since for row in rows)}
+    approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings, told=told)
+    return approve.asked(approval, call.settings)
 
 
 def _of_device(template: str, device_id: str, **data: Any) -> Message:

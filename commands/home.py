@@ -42,7 +42,7 @@ async def _requests(call: Call) -> list[Message]:
     to_decide = [
         Message(
             template="home/request",
-            data={**approvals.shown(each, said[each.id]), "now": call.now},
+            data={**approvals.shown(each, said[each.id], call.settings), "now": call.now},
             buttons=buttons(each.id, each.type_count),
         )
         for each in theirs[:_REQUESTS]
@@ -60,7 +60,7 @@ def _may_decide(call: Call, approval: Approval, said: Sequence[ApprovalDecision]
 def _own(call: Call, own: Sequence[Approval], said: Mapping[str, Sequence[ApprovalDecision]]) -> list[Message]:
     if not own:
         return []
-    rows = [approvals.shown(each, said[each.id]) for each in own[:_REQUESTS]]
+    rows = [approvals.shown(each, said[each.id], call.settings) for each in own[:_REQUESTS]]
     takes_back = [
         Button(text=f"Take back: {each.title}"[:75], run=f"approve cancel {each.id}") for each in own[:_BUTTONS]
     ]

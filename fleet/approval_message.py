@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 from fleet.approval import ApprovalState
 from fleet.message import Button, Message, Style
+from fleet.rollout import Freeze, frozen
 
 
 def message(state: ApprovalState, data: Mapping[str, Any]) -> Message:
@@ -16,6 +19,24 @@ def message(state: ApprovalState, data: Mapping[str, Any]) -> Message:
         data={**data, "state": state.value},
         buttons=buttons(str(data["approval_id"]), bool(data["type_count"])) if state is ApprovalState.PENDING else (),
     )
+
+
+def schedule(params: Mapping[str, Any], since: datetime, freezes: Sequence[Freeze]) -> dict[str, Any]:
+    """When a plan begins and ends, for people. `params`: of the plan; `since`: it was decided, or asked for, then.
+
+    `starts_at` is None if nothing keeps it from beginning at once; `frozen` is the freeze that a campaign waits for;
+    `lasts_s` and `ends_at` are those of a maintenance window.
+    """
+    given = params.get("at") or params.get("starts_at")
+    at = max(datetime.fromisoformat(given), since) if given else since
+    freeze = frozen(freezes, at) if params.get("campaign") else None
+    begins, lasts = freeze.until if freeze else at, params.get("for_s")
+    return {
+        "starts_at": begins if begins > since else None,
+        "frozen": asdict(freeze) if freeze else None,
+        "lasts_s": lasts,
+        "ends_at": begins + timedelta(seconds=lasts) if lasts else None,
+    }
 
 
 def buttons(approval_id: str, type_count: bool) -> tuple[Button, ...]:

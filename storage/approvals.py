@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, TextClause, func, insert, select, text
@@ -22,7 +23,7 @@ from fleet.message import Message
 from fleet.plan import Plan
 from fleet.roles import Person, is_person
 from fleet.rollout import Rollout, rules
-from fleet.settings import RolesSettings, Settings
+from fleet.settings import Settings
 from storage import audit, fences, ids, named, outbox
 from storage.db import wake
 from storage.tables import Approval, ApprovalDecision, approval_decisions, approvals
@@ -35,11 +36,19 @@ def message_key(approval_id: str) -> str:
     return f"approval:{approval_id}"
 
 
-async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, settings: Settings) -> Approval:
+async def ask(
+    session: AsyncSession,
+    plan: Plan,
+    by: str,
+    now: datetime,
+    settings: Settings,
+    *,
+    told: Mapping[str, Any] = MappingProxyType({}),
+) -> Approval:
     """Ask for a plan to be done: at once where the policy wants nobody's approval, else in the ops channel.
 
-    Returns it as `pending` or `approved`; `jobs.approvals` starts what is approved. Raises Refused while the very same
-    is waiting already.
+    `told`: what whoever decides should know beside the plan (`storage.tables.Approval`). Returns it as `pending` or
+    `approved`; `jobs.approvals` starts what is approved. Raises Refused while the very same is waiting already.
     """
     await _refuse_twice(session, plan, now)
     policy = approval_policy.policy(plan, settings.approvals)
@@ -55,15 +64,16 @@ async def ask(session: AsyncSession, plan: Plan, by: str, now: datetime, setting
         requested_at=now,
         expires_at=now + policy.valid_for,
         due_at=approval_policy.first_look(policy, settings.approvals.remind_before, now) if waits else now,
+        told=dict(told),
     )
     session.add(approval)
     await session.flush()
     if waits:
-        said = {message_key(approval.id): _message(approval, [], settings.roles)}
+        said = {message_key(approval.id): _message(approval, [], settings)}
         await outbox.put(session, said, settings.slack.ops_channel, now, outbox.ESCALATION)
-    told = {"operation": plan.operation, "title": plan.title, "params": dict(plan.params), "count": plan.count}
-    told |= {"devices": list(plan.device_ids), "needed": policy.approvals, "plan_sha256": plan.sha256}
-    await audit.add(session, now, by, "approval.asked", approval.id, told, approval.device_ids)
+    asked = {"operation": plan.operation, "title": plan.title, "params": dict(plan.params), "count": plan.count}
+    asked |= {"devices": list(plan.device_ids), "needed": policy.approvals, "plan_sha256": plan.sha256}
+    await audit.add(session, now, by, "approval.asked", approval.id, asked, approval.device_ids)
     wake(session, "approvals")
     return approval
 
@@ -193,7 +203,7 @@ def _end(approval: Approval, state: ApprovalState, by: str, reason: str, now: da
 async def moved(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
     """Let Slack follow: the message is edited, the requester is told how it ended, and the next job is woken."""
     await session.flush()
-    said = _message(approval, await decisions(session, approval.id), settings.roles)
+    said = _message(approval, await decisions(session, approval.id), settings)
     await outbox.revise(session, {message_key(approval.id): said}, now)
     if _is_told(approval):
         ended = Message(template="approve/outcome", data=said.data).knowing(await fences.told(session, now))
@@ -204,7 +214,7 @@ async def moved(session: AsyncSession, approval: Approval, now: datetime, settin
 
 async def remind(session: AsyncSession, approval: Approval, now: datetime, settings: Settings) -> None:
     """Call the approvers once more, in the thread of the request."""
-    said = _message(approval, await decisions(session, approval.id), settings.roles)
+    said = _message(approval, await decisions(session, approval.id), settings)
     key = message_key(approval.id)
     note = {f"{key}:reminder": Message(template="approve/reminder", data=said.data)}
     await outbox.put(session, note, settings.slack.ops_channel, now, outbox.ESCALATION, thread_key=key)
@@ -220,10 +230,14 @@ def _is_told(approval: Approval) -> bool:
     return ended and approval.needed > 0
 
 
-def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any]:
+def shown(approval: Approval, said: Sequence[ApprovalDecision], settings: Settings) -> dict[str, Any]:
     """A request as templates know it. A campaign's has `rules`, its gates among them, and `campaign_id`."""
-    rollout = approval.params.get("rollout")
+    rollout, since = approval.params.get("rollout"), approval.ended_at or approval.requested_at
     return {
+        **approval_message.schedule(approval.params, since, settings.campaigns.freezes),
+        "selector": str(approval.params.get("selector") or ""),
+        "online": approval.told.get("online"),
+        "takes_s": approval.told.get("takes_s"),
         "campaign_id": str(approval.params.get("campaign") or ""),
         "rules": rules(Rollout.model_validate(rollout)) if rollout else [],
         "approval_id": approval.id,
@@ -249,6 +263,7 @@ def shown(approval: Approval, said: Sequence[ApprovalDecision]) -> dict[str, Any
     }
 
 
-def _message(approval: Approval, said: Sequence[ApprovalDecision], roles: RolesSettings) -> Message:
-    groups, users = approval_policy.may_decide(roles, approval.role)
-    return approval_message.message(approval.state, {**shown(approval, said), "may_approve": [*groups, *users]})
+def _message(approval: Approval, said: Sequence[ApprovalDecision], settings: Settings) -> Message:
+    groups, users = approval_policy.may_decide(settings.roles, approval.role)
+    data = {**shown(approval, said, settings), "may_approve": [*groups, *users]}
+    return approval_message.message(approval.state, data)

@@ -21,6 +21,8 @@ class Approval(SQLModel, table=True):
     `needed`, `role`, `expires_at` and `type_count` are the policy of that moment. `due_at` is when the clock looks at
     it next: to remind, to let it expire, or to start it; NULL once nothing follows. `ended_by`, `ended_at` and
     `reason` tell who rejected or cancelled it, or broke the glass (`glass_broken`), `error` why it could not start.
+    `told` is what was known when it was asked for and is no part of the plan: how many devices were `online`, and how
+    long a campaign takes (`takes_s`, seconds).
     """
 
     __tablename__ = "approvals"
@@ -52,6 +54,7 @@ class Approval(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reason: str = Field(default="", sa_type=Text)
     error: str = Field(default="", sa_type=Text)
+    told: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
 
     @property
     def plan(self) -> Plan:

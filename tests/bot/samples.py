@@ -672,6 +672,13 @@ _REQUEST = {
     "title": "Decommission 1,200 devices at oslo",
     "campaign_id": "ca-01KM3Z6T0000000000000ABCDEF",
     "rules": [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]],
+    "selector": "site:oslo",
+    "starts_at": None,
+    "frozen": None,
+    "lasts_s": None,
+    "ends_at": None,
+    "online": 1020,
+    "takes_s": 5400.0,
     "why": "replaced by gw3",
     "count": 1200,
     "sites": ["oslo", "bergen"],
@@ -690,11 +697,24 @@ _REQUEST = {
     "error": "",
     "may_approve": ["S0APPROVERS", "U0BOB", "U0CAT"],
 }
+_FROM_FRIDAY = {
+    "starts_at": NOW + timedelta(days=2),
+    "frozen": {"until": NOW + timedelta(days=2), "why": "Black Friday"},
+}
+_DOWNTIME = {
+    "title": "Maintenance of dev-1",
+    "starts_at": NOW + timedelta(days=2),
+    "lasts_s": 7200.0,
+    "ends_at": NOW + timedelta(days=2, hours=2),
+}
 _ONE = _REQUEST | {
     "operation": "device.move",
     "title": "Move dev-1 to bergen",
     "campaign_id": "",
     "rules": [],
+    "selector": "",
+    "online": None,
+    "takes_s": None,
     "why": "",
     "count": 1,
     "sites": [],
@@ -731,6 +751,17 @@ APPROVE = {
     "approve/request.started": _said("approve/request", **_REQUEST | _ALL_SAID | {"state": "started"}),
     "approve/request.glass": _said("approve/request", **_REQUEST | _GLASS | {"state": "started"}),
     "approve/request.failed": _said("approve/request", **_ONE | {"state": "failed", "error": HOSTILE}),
+    "approve/schedule": _said("approve/schedule", **_REQUEST | _FROM_FRIDAY),
+    "approve/request.later": _said("approve/request", **_REQUEST | _FROM_FRIDAY),
+    "approve/request.maintenance": _said("approve/request", **_ONE | _DOWNTIME | {"may_approve": ["U0BOB"]}),
+    "approve/request.approved-for-later": _said("approve/request", **_REQUEST | _FROM_FRIDAY | {"state": "started"}),
+    "approve/asked.later": _said("approve/asked", **_REQUEST | _FROM_FRIDAY),
+    "approve/asked.downtime": _said("approve/asked", **_ONE | _DOWNTIME | {"state": "approved", "needed": 0}),
+    "approve/asked.downtime-now": _said(
+        "approve/asked", **_ONE | _DOWNTIME | {"state": "approved", "needed": 0, "starts_at": None}
+    ),
+    "approve/decided.later": _said("approve/decided", **_REQUEST | _ALL_SAID | _FROM_FRIDAY | {"state": "approved"}),
+    "approve/outcome.later": _said("approve/outcome", **_REQUEST | _ALL_SAID | _FROM_FRIDAY | {"state": "started"}),
     "approve/asked": _said("approve/asked", Button(text="Show", run="approve show ap-01"), **_REQUEST),
     "approve/asked.some": _said(
         "approve/asked",

@@ -10,7 +10,7 @@ import pytest
 from commands import approve, bulk, campaign_approval, campaign_progress, campaign_targets
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.selector import parse
-from fleet.settings import Settings
+from fleet.settings import Freeze, Settings
 from storage import campaigns, groups
 from storage.db import Database
 from storage.tables import devices
@@ -172,3 +172,18 @@ async def test_whoever_approves_sees_the_rules_of_the_campaign_and_which_it_is(h
     said = (await approve.show(call(house), str(asked.data["approval_id"]))).data
     assert (said["rules"], said["campaign_id"]) == (plan.data["rollout"], named(plan))
     assert "rollout" not in dict(said["params"])
+
+
+async def test_whoever_approves_sees_when_it_begins_for_whom_and_how_long_it_takes(house: Campaigns) -> None:
+    await a_fleet(house, 3)
+    at = house.now + timedelta(hours=9)
+    plan = await bulk.config(call(house), NEW, parse("site:oslo"), at=at)
+    asked = (await campaign_approval.ask(call(house), named(plan))).data
+    assert (asked["starts_at"], asked["selector"], asked["online"]) == (at, "site:oslo", 1)
+    assert asked["takes_s"] == plan.data["takes_s"] > 0
+    freeze = Freeze(since=at, until=at + timedelta(days=1), why="Black Friday")
+    frozen = house.settings.campaigns.model_copy(update={"freezes": (freeze,)})
+    house.settings = house.settings.model_copy(update={"campaigns": frozen})
+    said = (await approve.show(call(house), asked["approval_id"])).data
+    assert (said["starts_at"], said["frozen"]["why"]) == (freeze.until, "Black Friday")
+    assert {"at", "selector"}.isdisjoint(dict(said["params"]))

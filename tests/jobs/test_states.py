@@ -91,7 +91,9 @@ async def test_telemetry_of_a_stranger_beside_a_beginner_is_a_dead_letter(house:
 
 
 async def test_a_maintenance_begins_now_and_ends_by_itself(house: House) -> None:
-    await done(house, "device maintain dev-1 dev-2 --for 2h --why pump")
+    asked = (await types(house, "device maintain dev-1 dev-2 --for 2h --why pump")).data
+    assert (asked["starts_at"], asked["ends_at"]) == (None, house.now + timedelta(hours=2))
+    await house.settle()
     assert [await status(house, each) for each in ("dev-1", "dev-2")] == ["maintenance"] * 2
     await house.later(hours=1, minutes=59)
     assert await status(house) == "maintenance"
@@ -203,6 +205,21 @@ async def test_more_devices_than_a_single_command_may_move_need_an_approval(hous
     await types(house, f"approve yes {answer.data['approval_id']}", APPROVERS[0])
     await house.settle()
     assert await status(house, "many-10") == "maintenance"
+
+
+async def test_whoever_approves_a_downtime_sees_when_it_begins_and_how_long_it_lasts(house: House) -> None:
+    rows = [build.device(f"many-{n}", NOW, site="bergen", last_seen_at=NOW if n else None) for n in range(11)]
+    async with house.db.begin() as session:
+        await devices.add(session, rows)
+    asked = (await types(house, "device maintain site:bergen --for 1h --at 2026-03-29T00:30")).data
+    starts = NOW.replace(day=29, hour=0, minute=30)
+    assert (asked["starts_at"], asked["lasts_s"], asked["ends_at"]) == (starts, 3600, starts + timedelta(hours=1))
+    assert (asked["selector"], asked["count"], asked["online"]) == ("site:bergen", 11, 10)
+    approved = await types(house, f"approve yes {asked['approval_id']}", APPROVERS[0])
+    assert (approved.data["state"], approved.data["starts_at"]) == ("approved", starts)
+    await house.settle()
+    outcome = next(each.message for each in house.deliver.letters if each.message.template == "approve/outcome")
+    assert outcome.data["starts_at"] == "2026-03-29T00:30:00Z"
 
 
 async def decommission(house: House, line: str) -> None:
