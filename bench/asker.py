@@ -20,7 +20,7 @@ import aiomqtt
 import commands
 from bench import child, registry
 from bench.load import device_id
-from bench.surroundings import NO_DELAY, new_run
+from bench.surroundings import NO_DELAY, connected, mqtt_of, new_run
 from bot import logs
 from bot.app import Devices
 from bot.clock import Clock
@@ -34,7 +34,7 @@ from jobs.diagnostics import settle
 from jobs.outbox import post
 from jobs.ports import Letter, Stands
 from jobs.spec import Run
-from link.client import Connection, Received
+from link.client import Received
 from link.topics import Kind, Topics
 
 _PERSON = Person("U0BENCH", Role.OPERATOR)
@@ -75,8 +75,7 @@ class InstantSlack:
 
 
 async def muster(orders: dict[str, Any]) -> None:
-    mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
-    settings = registry.settings(orders["url"], **mqtt)
+    settings = registry.settings(orders["url"], **mqtt_of(orders))
     db, topics, slack, committed = registry.database(orders["url"]), Topics(), InstantSlack(), asyncio.Event()
 
     async def on_batch(batch: Sequence[Received]) -> None:
@@ -84,36 +83,32 @@ async def muster(orders: dict[str, Any]) -> None:
         if any(each.topic.endswith(Kind.PING_RESPONSE) for each in batch):
             committed.set()
 
-    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
-    running = asyncio.create_task(connection.run())
-    await connection.wait_connected()
+    async with connected(settings, topics, on_batch) as connection:
 
-    def a_run() -> Run:
-        return dataclasses.replace(new_run(db, datetime.now(UTC), settings, Devices(connection)), deliver=slack)
+        def a_run() -> Run:
+            return dataclasses.replace(new_run(db, datetime.now(UTC), settings, Devices(connection)), deliver=slack)
 
-    clock = Clock((send, settle, post), a_run)
-    db.on_wake(clock.wake)
-    clock.start()
-    router = Router(commands.ALL, settings, db)
-    await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
-    child.say({"ready": True})
-    child.wait_for_parent()
-    answered, edited = [], []
-    for _ in range(orders["count"]):
-        committed.clear()
-        slack.answered.clear()
-        began = time.perf_counter()
-        message = await router.answer(f"diag ping {device_id(0)}", _PERSON, "C0FLEETOPS", datetime.now(UTC))
-        if message.audience is not Audience.POSTED:
-            raise RuntimeError(f"the ping was not asked: {message.data}")
-        await committed.wait()
-        answered.append((time.perf_counter() - began) * 1e3)
-        await slack.answered.wait()
-        edited.append((time.perf_counter() - began) * 1e3)
-    child.say({"answered": answered, "edited": edited})
-    await clock.stop()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+        clock = Clock((send, settle, post), a_run)
+        db.on_wake(clock.wake)
+        clock.start()
+        router = Router(commands.ALL, settings, db)
+        await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
+        child.say({"ready": True})
+        child.wait_for_parent()
+        answered, edited = [], []
+        for _ in range(orders["count"]):
+            committed.clear()
+            slack.answered.clear()
+            began = time.perf_counter()
+            message = await router.answer(f"diag ping {device_id(0)}", _PERSON, "C0FLEETOPS", datetime.now(UTC))
+            if message.audience is not Audience.POSTED:
+                raise RuntimeError(f"the ping was not asked: {message.data}")
+            await committed.wait()
+            answered.append((time.perf_counter() - began) * 1e3)
+            await slack.answered.wait()
+            edited.append((time.perf_counter() - began) * 1e3)
+        child.say({"answered": answered, "edited": edited})
+        await clock.stop()
     await db.close()
 
 

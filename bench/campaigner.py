@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import child, registry
 from bench.measure import Stopwatch
-from bench.surroundings import new_run
+from bench.surroundings import connected, mqtt_of, new_run
 from bot import logs
 from bot.app import Devices
 from bot.clock import Clock
@@ -30,7 +30,7 @@ from jobs import inbox
 from jobs.approvals import start
 from jobs.campaigns import advance
 from jobs.delivery import send as deliver
-from link.client import Connection, Received
+from link.client import Received
 from link.departures import Departures
 from link.publish import SENT, Outcome, Outgoing
 from link.topics import Topics
@@ -79,34 +79,29 @@ async def plan(orders: dict[str, Any]) -> None:
 
 async def send(orders: dict[str, Any]) -> None:
     count = orders["count"]
-    mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
-    settings, db, topics = _settings(orders["url"], **mqtt), registry.database(orders["url"]), Topics()
+    settings, db, topics = _settings(orders["url"], **mqtt_of(orders)), registry.database(orders["url"]), Topics()
 
     async def on_batch(batch: Sequence[Received]) -> None:
         await inbox.take_in(batch, datetime.now(UTC), db, settings, topics)
 
-    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
-    running = asyncio.create_task(connection.run())
-    await connection.wait_connected()
-    publish = Devices(connection)
-    clock = Clock((deliver, advance, start), lambda: new_run(db, datetime.now(UTC), settings, publish))
-    db.on_wake(clock.wake)
-    campaign_id = await _planned(
-        db, settings, canary="none", wave="100%", soak=timedelta(0), concurrency=orders["concurrency"]
-    )
-    clock.start()
-    await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
-    child.say({"ready": True})
-    child.wait_for_parent()
-    watch = Stopwatch()
-    await campaign_approval.ask(_call(db, settings), campaign_id)
-    while not (done := await _ended(db, campaign_id)):  # noqa: ASYNC110 - the rows have no event
-        await asyncio.sleep(0.02)
-    assert done == count, f"{done} of {count} succeeded"
-    child.say({"wall": watch.wall, "cpu": watch.cpu})
-    await clock.stop()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with connected(settings, topics, on_batch) as connection:
+        publish = Devices(connection)
+        clock = Clock((deliver, advance, start), lambda: new_run(db, datetime.now(UTC), settings, publish))
+        db.on_wake(clock.wake)
+        campaign_id = await _planned(
+            db, settings, canary="none", wave="100%", soak=timedelta(0), concurrency=orders["concurrency"]
+        )
+        clock.start()
+        await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
+        child.say({"ready": True})
+        child.wait_for_parent()
+        watch = Stopwatch()
+        await campaign_approval.ask(_call(db, settings), campaign_id)
+        while not (done := await _ended(db, campaign_id)):  # noqa: ASYNC110 - the rows have no event
+            await asyncio.sleep(0.02)
+        assert done == count, f"{done} of {count} succeeded"
+        child.say({"wall": watch.wall, "cpu": watch.cpu})
+        await clock.stop()
     await db.close()
 
 

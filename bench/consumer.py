@@ -16,11 +16,11 @@ import aiomqtt
 
 from bench import child, registry
 from bench.measure import Stopwatch
-from bench.surroundings import NO_DELAY
+from bench.surroundings import NO_DELAY, connected, mqtt_of
 from bot import logs
 from fleet.settings import LogSettings
 from jobs import inbox
-from link.client import Connection, Received
+from link.client import Received
 from link.topics import Topics
 
 
@@ -42,8 +42,7 @@ async def floor(orders: dict[str, Any]) -> None:
 
 async def muster(orders: dict[str, Any]) -> None:
     count = orders["count"]
-    mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
-    settings = registry.settings(orders["url"], **mqtt)
+    settings = registry.settings(orders["url"], **mqtt_of(orders))
     db, topics, watch = registry.database(orders["url"]), Topics(), Stopwatch()
     async with db.read():
         pass  # as in a bot that has run for a while: the connections are open
@@ -55,15 +54,11 @@ async def muster(orders: dict[str, Any]) -> None:
         await inbox.take_in(batch, datetime.now(UTC), db, settings, topics)
         sizes.append(len(batch))
 
-    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
-    running = asyncio.create_task(connection.run())
-    await connection.wait_connected()
-    child.say({"ready": True})
-    while connection.stats.acked < count:  # noqa: ASYNC110 - the acks go out after `on_batch`, and tell nobody
-        await asyncio.sleep(0.01)
-    child.say({"wall": watch.wall, "cpu": watch.cpu, "largest": max(sizes), "batches": len(sizes)})
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with connected(settings, topics, on_batch) as connection:
+        child.say({"ready": True})
+        while connection.stats.acked < count:  # noqa: ASYNC110 - the acks go out after `on_batch`, and tell nobody
+            await asyncio.sleep(0.01)
+        child.say({"wall": watch.wall, "cpu": watch.cpu, "largest": max(sizes), "batches": len(sizes)})
     await db.close()
 
 

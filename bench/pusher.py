@@ -21,7 +21,7 @@ from sqlalchemy import func, select, text
 from bench import child, registry
 from bench.load import device_id
 from bench.measure import Stopwatch
-from bench.surroundings import NO_DELAY, new_run
+from bench.surroundings import NO_DELAY, connected, mqtt_of, new_run
 from bot import logs
 from bot.app import Devices
 from bot.clock import Clock
@@ -30,7 +30,7 @@ from jobs import inbox
 from jobs.delivery import send
 from jobs.drift import follow_up, sweep
 from jobs.sealing import seal
-from link.client import Connection, Received
+from link.client import Received
 from link.topics import Order, Topics
 from link.wire import ConfigDesired
 from storage import audit_chain, schedule
@@ -81,8 +81,9 @@ async def floor(orders: dict[str, Any]) -> None:
 
 async def muster(orders: dict[str, Any], audit: AuditSettings | None = None) -> None:
     count = orders["count"]
-    mqtt = {"host": orders["host"], "port": orders["port"], "client_id": orders["client_id"], "session_expiry": "60s"}
-    settings = registry.settings(orders["url"], **mqtt).model_copy(update={"audit": audit or AuditSettings()})
+    settings = registry.settings(orders["url"], **mqtt_of(orders)).model_copy(
+        update={"audit": audit or AuditSettings()}
+    )
     db, topics, acks = registry.database(orders["url"]), Topics(), 0
     all_acked = asyncio.Event()
 
@@ -93,27 +94,23 @@ async def muster(orders: dict[str, Any], audit: AuditSettings | None = None) -> 
         if acks >= count:
             all_acked.set()
 
-    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
-    running = asyncio.create_task(connection.run())
-    await connection.wait_connected()
-    publish = Devices(connection)
-    clock = Clock((send, seal, sweep, follow_up), lambda: new_run(db, datetime.now(UTC), settings, publish))
-    db.on_wake(clock.wake)
-    async with db.begin() as session:
-        await schedule.ran(session, schedule.SWEEP, datetime.now(UTC), datetime.max.replace(tzinfo=UTC))
-    clock.start()
-    await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
-    child.say({"ready": True})
-    child.wait_for_parent()
-    watch = Stopwatch()
-    async with db.begin() as session:
-        await schedule.bring_forward(session, schedule.SWEEP, datetime.now(UTC))
-    await all_acked.wait()
-    said = {"wall": watch.wall, "cpu": watch.cpu, "resolved": await _resolved(db), "sealed": await _sealed(db)}
-    child.say(said)
-    await clock.stop()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with connected(settings, topics, on_batch) as connection:
+        publish = Devices(connection)
+        clock = Clock((send, seal, sweep, follow_up), lambda: new_run(db, datetime.now(UTC), settings, publish))
+        db.on_wake(clock.wake)
+        async with db.begin() as session:
+            await schedule.ran(session, schedule.SWEEP, datetime.now(UTC), datetime.max.replace(tzinfo=UTC))
+        clock.start()
+        await asyncio.sleep(0.5)  # every job has run once, and found nothing to do
+        child.say({"ready": True})
+        child.wait_for_parent()
+        watch = Stopwatch()
+        async with db.begin() as session:
+            await schedule.bring_forward(session, schedule.SWEEP, datetime.now(UTC))
+        await all_acked.wait()
+        said = {"wall": watch.wall, "cpu": watch.cpu, "resolved": await _resolved(db), "sealed": await _sealed(db)}
+        child.say(said)
+        await clock.stop()
     await db.close()
 
 

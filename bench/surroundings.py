@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +13,7 @@ from bench import registry
 from fleet.settings import EndpointSettings, Settings
 from jobs.ports import Letter, Notice, NotYet, Publish, Untaken
 from jobs.spec import Run
+from link.client import Connection, OnBatch
 from link.publish import Outcome, Outgoing
 from link.topics import Topics
 from storage.db import Database
@@ -59,3 +62,19 @@ def new_run(db: Database, now: datetime, settings: Settings | None = None, publi
         "clock": lambda: datetime.now(UTC),
     }
     return Run(now=now, db=db, settings=chosen, replica="bench", topics=Topics(), **given)
+
+
+def mqtt_of(orders: Mapping[str, Any]) -> dict[str, Any]:
+    """The broker that a child was told, as settings."""
+    return {"session_expiry": "60s", **{name: orders[name] for name in ("host", "port", "client_id")}}
+
+
+@asynccontextmanager
+async def connected(settings: Settings, topics: Topics, on_batch: OnBatch) -> AsyncIterator[Connection]:
+    """Muster's own connection to the broker, subscribed to what devices say; its end is waited for."""
+    connection = Connection(settings.mqtt, topics.subscriptions(), on_batch)
+    running = asyncio.create_task(connection.run())
+    await connection.wait_connected()
+    yield connection
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
