@@ -10,7 +10,7 @@ from commands.spec import Call, Rest, command
 from fleet.alert import AlertKind, AlertState
 from fleet.errors import Refused
 from fleet.message import Button, Message
-from fleet.roles import Role
+from fleet.roles import MUSTER, Role
 from fleet.settings import Settings
 from storage import alert_devices, alert_snooze, alerts, audit, causes
 from storage.tables import Alert
@@ -84,27 +84,49 @@ async def show(call: Call, alert: str) -> Message:
             "about": alerts.about(found),
             "kind": found.kind.value.replace("_", " "),
             "state": found.state.value,
+            "by": _who(found),
+            "taken": "",
             "opened_at": found.opened_at,
             "snoozed_until": found.snoozed_until,
-            "acknowledged_by": found.acknowledged_by,
+            "resolved_at": found.resolved_at,
+            "resolved_why": found.resolved_why,
             "devices": found.devices,
             "total": total,
-            "rows": [[row.device_id, row.detail, row.joined_at] for row in rows],
+            "rows": [[row.device_id, row.line, row.joined_at] for row in rows],
         },
-        buttons=(Button(text="Show device", run=f"device show {found.device_id}"),) if found.device_id else (),
+        buttons=_as_posted(found),
     )
+
+
+def _who(alert: Alert) -> str | None:
+    """Who brought it into its state, if that was a person."""
+    by = {
+        AlertState.SNOOZED: alert.snoozed_by,
+        AlertState.ACKNOWLEDGED: alert.acknowledged_by,
+        AlertState.RESOLVED: alert.resolved_by,
+    }.get(alert.state)
+    return None if by == MUSTER.id else by
+
+
+def _as_posted(alert: Alert) -> tuple[Button, ...]:
+    """The buttons of its message in the channel, but for the one that leads here."""
+    posted = alerts.messages([alert])[alerts.message_key(alert.id)]
+    return tuple(each for each in posted.buttons if each.run != f"alert show {alert.id}")
 
 
 @command("alert investigate", role=Role.OPERATOR, example="alert investigate 7QK2ZD")
 async def investigate(call: Call, alert: str) -> Message:
     """Take an alert, if nobody has, and see all about its device."""
+    taken = ""
     async with call.db.begin() as session:
         found = await alerts.get(session, alert)
         if found.state in (AlertState.OPEN, AlertState.SNOOZED):
+            taken = alerts.about(found)
             found = await alerts.acknowledge(session, found.id, call.person.id, call.now)
             about = {"about": alerts.about(found)}
             await audit.add(session, call.now, call.person.id, "alert.acknowledged", found.id, about)
-    return await (device.show(call, found.device_id) if found.device_id else show(call, found.id))
+    shown = await (device.show(call, found.device_id) if found.device_id else show(call, found.id))
+    return shown.model_copy(update={"data": {**shown.data, "taken": taken}})
 
 
 @command("alert snooze", role=Role.OPERATOR, example="alert snooze 7QK2ZD 2h")

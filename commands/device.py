@@ -17,6 +17,7 @@ from fleet.message import Button, Message
 from fleet.plan import plan_for
 from fleet.roles import Role
 from storage import (
+    alert_devices,
     approvals,
     certificates,
     dashboards,
@@ -28,9 +29,11 @@ from storage import (
     maintenance,
     operations,
 )
+from storage.db import AnyRow
 from storage.tables import Device
 
 _HISTORY = 5
+_ALERTS = 5
 _LONGEST_SITE = 128
 
 
@@ -42,11 +45,13 @@ async def show(call: Call, device: str) -> Message:
         tags, groups = await devices.labels(session, device)
         case = await drift.open_case(session, device)
         recent = await operations.of_device(session, device, _HISTORY)
+        standing_in = await alert_devices.alerts_of(session, device, _ALERTS)
         updating = await firmware.state(session, device)
         standing = await _standing(session, row)
         revoked = await certificates.all_revoked(session, device)
         shown_on = await dashboards.of_device(session, device, call.now, call.settings.drift.online_within)
-    buttons = (Button(text="Drift case", run=f"drift show {device}"),) if case else ()
+    buttons = [Button(text="Drift case", run=f"drift show {device}")] if case else []
+    buttons += [Button(text="Show alert", run=f"alert show {each.id}") for each in standing_in[:1]]
     return Message(
         template="device/show",
         data={
@@ -77,14 +82,20 @@ async def show(call: Call, device: str) -> Message:
             "tags": sorted(tags.items()),
             "groups": groups,
             "dashboards": shown_on,
+            "taken": "",
+            "alerts": [_alert(each) for each in standing_in],
             "case": case.state.value if case else None,
             "operations": [
                 [each.kind.value, each.version, each.state.value, each.attempt, each.created_at, each.error]
                 for each in recent
             ],
         },
-        buttons=buttons,
+        buttons=tuple(buttons),
     )
+
+
+def _alert(row: AnyRow) -> list[object]:
+    return [row.id[-6:], row.kind.value.replace("_", " "), row.state.value, row.opened_at, row.acknowledged_by]
 
 
 async def _standing(session: AsyncSession, row: Device) -> dict[str, Any]:

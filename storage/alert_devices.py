@@ -143,11 +143,23 @@ async def alert_of(session: AsyncSession, kind: AlertKind, device_id: str) -> Al
     return (await session.scalars(statement)).first()
 
 
+async def alerts_of(session: AsyncSession, device_id: str, limit: int) -> Sequence[AnyRow]:
+    """The unresolved alerts in which the device stands, the newest first."""
+    statement = (
+        select(alerts)
+        .join(alert_devices, alert_devices.c.alert_id == alerts.c.id)
+        .where(STANDING, alert_devices.c.device_id == device_id, UNRESOLVED)
+        .order_by(alerts.c.opened_at.desc(), alerts.c.id.desc())
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()
+
+
 async def of_alert(session: AsyncSession, alert_id: str, limit: int) -> tuple[Sequence[AnyRow], int]:
-    """The devices that still stand in an alert (device_id, detail, joined_at), and how many there are."""
+    """The devices that still stand in an alert (device_id, line, joined_at), and how many there are."""
     condition = (alert_devices.c.alert_id == alert_id, STANDING)
     statement = (
-        select(alert_devices.c.device_id, alert_devices.c.detail, alert_devices.c.joined_at)
+        select(alert_devices.c.device_id, alert_devices.c.line, alert_devices.c.joined_at)
         .where(*condition)
         .order_by(alert_devices.c.device_id)
         .limit(limit)

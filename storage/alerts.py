@@ -148,7 +148,7 @@ def calling() -> ColumnElement[bool]:
     return or_(alerts.c.devices == 0, awake)
 
 
-def messages(rows: Sequence[AnyRow], also: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Message]:
+def messages(rows: Sequence[Alert | AnyRow], also: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Message]:
     """The message of each alert as it should read now, by its outbox key; `also` is more data, by the alert's id."""
     made = {}
     for row in rows:

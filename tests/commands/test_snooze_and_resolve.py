@@ -98,6 +98,24 @@ async def test_a_snooze_is_ended_by_hand_and_by_the_cause(house: House) -> None:
     assert "resolved already" in await refused(house, f"alert snooze {alert.id} 2h")
 
 
+async def test_an_alert_is_shown_with_its_cause_and_with_what_can_be_done(house: House) -> None:
+    await house.later(hours=24)
+    alert = await the_alert(house)
+    shown = await types(house, f"alert show {alert.id}")
+    assert [each.text for each in shown.buttons] == [each.text for each in house.deliver.posts()[-1].message.buttons]
+    assert shown.data["rows"] == [["dev-1", f"reports {OLD}, should run {NEW}", alert.opened_at]]
+    of_device = await types(house, "device show dev-1")
+    assert of_device.data["alerts"] == [[alert.id[-6:], "drift", "open", alert.opened_at, None]]
+    assert f"alert show {alert.id}" in [each.run for each in of_device.buttons]
+    taken = await types(house, f"alert investigate {alert.id}")
+    assert (taken.template, taken.data["taken"], taken.data["alerts"][0][2]) == ("device/show", "dev-1", "acknowledged")
+    assert not (await types(house, f"alert investigate {alert.id}", VIC)).data.get("taken")
+    await types(house, f"alert resolve {alert.id} --force known broken")
+    closed = (await types(house, f"alert show {alert.id}")).data
+    assert (closed["by"], closed["resolved_at"], closed["resolved_why"]) == ("U0ANN", house.now, "known broken")
+    assert not (await types(house, "device show dev-1")).data["alerts"]
+
+
 async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
     await house.later(hours=24)
     alert = await the_alert(house)
