@@ -116,19 +116,7 @@ async def _ask_many(
         if (running := await fan_outs.running(session)) >= policy.fan_out_running:
             limit = f"{running} of {policy.fan_out_running} (setting diagnostics.fan_out_running)"
             raise Refused(f"Requests to many devices are under way already: {limit}. Ask again when one has ended.")
-        fan_out: dict[str, Any] = {
-            "id": diagnostics.new_id("many", call.now),
-            "kind": kind,
-            "selector": str(which),
-            "params": params,
-            "requested_by": call.person.id,
-            "channel": call.channel,
-            "thread_ts": call.thread_ts,
-            "total": total,
-            "after": "",
-            "created_at": call.now,
-            "due_at": call.now,
-        }
+        fan_out = _fan_out(call, kind, which, params, total)
         await fan_outs.begin(session, fan_out)
         message = fan_out_message.progress(fan_out, {}, call.now).knowing(await fences.told(session, call.now))
         place = Place(call.channel, call.thread_ts, call.person.id)
@@ -136,6 +124,22 @@ async def _ask_many(
         told = {"request": fan_out["id"], "selector": str(which), "devices": total, "params": params}
         await audit.add(session, call.now, call.person.id, f"diag.{kind.value}", f"{total} devices", told)
     return message.model_copy(update={"audience": Audience.POSTED})
+
+
+def _fan_out(call: Call, kind: DiagnosticKind, which: Selector, params: dict[str, Any], total: int) -> dict[str, Any]:
+    return {
+        "id": diagnostics.new_id("many", call.now),
+        "kind": kind,
+        "selector": str(which),
+        "params": params,
+        "requested_by": call.person.id,
+        "channel": call.channel,
+        "thread_ts": call.thread_ts,
+        "total": total,
+        "after": "",
+        "created_at": call.now,
+        "due_at": call.now,
+    }
 
 
 def _request(call: Call, kind: DiagnosticKind, device: Device, params: dict[str, Any], waiting: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Campaigns under way: each open one is looked at again and again, and brought one step further.
 
 A look is one transaction: what came of the devices is read from what was asked of them, the rule says what follows
-(`fleet.campaign.next_step`), and that is written. So a process that dies costs nothing, and replicas take turns.
+(`fleet.campaign_step.next_step`), and that is written. So a process that dies costs nothing, and replicas take turns.
 """
 
 from __future__ import annotations
