@@ -15,7 +15,7 @@ from fleet.errors import Refused
 from fleet.message import Message
 from fleet.plan import IDS_KEPT, Plan
 from fleet.roles import Role
-from storage import approvals, campaign_plan, campaigns, fences
+from storage import approvals, campaign_plan, campaign_waiting, campaigns, fences
 from storage.campaign_plan import Moment
 from storage.tables import Campaign
 
@@ -32,6 +32,7 @@ async def ask(call: Call, campaign: str) -> Message:
             raise Refused(f"Campaign {row.id[-6:]} is {row.status}: there is nothing to ask for. See /fleet bulk list.")
         if row.due_at and row.due_at <= call.now:
             raise Refused("This plan is too old: devices may have changed since. Plan it anew.")
+        await _refuse_twice(session, row)
         plan = await _plan(session, row)
         approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings, told=told)
         ends = approval.expires_at + _STARTER_GRACE
@@ -48,6 +49,15 @@ async def _told(call: Call, campaign: str) -> dict[str, Any]:
         row = await campaigns.get(session, campaign)
         seen = await campaign_plan.preview(session, row, Moment(call.now, call.settings.drift.online_within))
     return {"online": seen.online, "takes_s": takes(row, seen).total_seconds()}
+
+
+async def _refuse_twice(session: AsyncSession, row: Campaign) -> None:
+    """Raises Refused while the very same waits: each campaign has an id of its own, so their digests differ."""
+    if found := await campaign_waiting.same(session, row):
+        raise Refused(
+            f"The same was asked for already, and waits: /fleet approve show {(found.approval_id or '')[-6:]}. "
+            "This plan can be discarded."
+        )
 
 
 async def _plan(session: AsyncSession, row: Campaign) -> Plan:

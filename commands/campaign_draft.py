@@ -15,8 +15,9 @@ from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style, as_title
 from fleet.rollout import Rollout, frozen, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
-from storage import audit, campaign_plan, campaigns, devices, groups, ids
+from storage import audit, campaign_plan, campaign_waiting, campaigns, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
+from storage.db import AnyRow
 from storage.tables import Campaign
 
 _TAKES = {
@@ -29,6 +30,7 @@ _TAKES = {
 """How long one device may take, for the predicted duration, as long as no campaign of the kind has shown it."""
 
 _NAMED = 10  # ids that are not in the registry
+_OVERLAPS = 3  # campaigns that wait and have the same devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ async def plan(call: Call, draft: Draft) -> Message:
         notes = [*draft.notes, *_who_goes_first(draft, made, canaries, call)]
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
+        notes += _waiting(await campaign_waiting.overlaps(session, made))
         notes += _not_there(await devices.unknown_among(session, draft.which.exact_ids))
     return _preview(made, shown, call, notes)
 
@@ -131,6 +134,17 @@ def _who_goes_first(draft: Draft, made: Campaign, canaries: int, call: Call) -> 
     if canaries == made.targets > 1 and chosen != call.settings.campaigns.canary:
         return [f":warning: All {canaries:,} devices are canaries: they go in one wave, with no gate between them."]
     return []
+
+
+def _waiting(overlaps: Sequence[AnyRow]) -> list[str]:
+    """Notes about campaigns that wait for approval and have devices of this plan."""
+    notes = [
+        f":warning: {each.devices:,} of these devices {'is' if each.devices == 1 else 'are'} also in {each.title} "
+        f"({each.id[-6:]}), which waits for approval: each of the two leaves out what the other is at."
+        for each in overlaps[:_OVERLAPS]
+    ]
+    more = len(overlaps) - len(notes)
+    return [*notes, f":warning: So are some in {more:,} more that wait for approval."] if more else notes
 
 
 def _not_there(unknown: Sequence[str]) -> list[str]:

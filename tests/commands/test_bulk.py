@@ -165,6 +165,30 @@ async def test_a_top_up_without_anybody_new_says_whether_devices_match_at_all(ho
         await bulk.top_up(call(house), first)
 
 
+async def test_the_very_same_is_not_asked_for_twice_and_a_plan_names_what_waits_for_its_devices(
+    db: Database, now: datetime
+) -> None:
+    house = Campaigns(db, settings_for(approvals={"policies": [{"operation": "*", "approvals": 1}]}), now)
+    await a_fleet(house, 4)
+    first, again = [named(await bulk.restart(call(house), parse("all"))) for _ in range(2)]
+    approval = (await campaign_approval.ask(call(house), first)).data["approval_id"]
+    with pytest.raises(
+        Refused, match=f"The same was asked for already, and waits: /fleet approve show {approval[-6:]}"
+    ):
+        await campaign_approval.ask(call(house), again)
+    other = await bulk.restart(call(house), parse("all"), at=house.now + timedelta(days=1))
+    await campaign_approval.ask(call(house), named(other))
+    plan = await bulk.config(call(house), NEW, parse("dev-00 dev-01"))
+    assert plan.data["notes"] == [
+        f":warning: 2 of these devices are also in Restart of all ({each[-6:]}), which waits for approval: each of the "
+        "two leaves out what the other is at."
+        for each in (first, named(other))
+    ]
+    await approve.cancel(call(house), approval)
+    await house.settle()
+    await campaign_approval.ask(call(house), again)
+
+
 async def test_whoever_approves_sees_the_rules_of_the_campaign_and_which_it_is(house: Campaigns) -> None:
     await a_fleet(house, 3)
     plan = await bulk.config(call(house), NEW, parse("all"))

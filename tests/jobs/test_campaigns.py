@@ -416,7 +416,7 @@ async def test_a_budget_lets_so_many_devices_of_a_site_be_under_way(house: House
 async def test_of_two_campaigns_for_one_device_the_later_leaves_it_out(house: House) -> None:
     await a_fleet(house, 3)
     first = named(await bulk.config(call(house), NEW, parse("all")))
-    second = named(await bulk.config(call(house), NEW, parse("all")))
+    second = named(await bulk.config(call(house), NEW, parse("all"), soak=timedelta(minutes=2)))
     for each in (second, first):
         await campaign_approval.ask(call(house), each)
     await house.settle()
