@@ -32,7 +32,7 @@ async def why(
         found = await devices.get(session, device)
         told = await story.of_device(session, device, before or call.now + timedelta(seconds=1), _PAGE)
     rows = [
-        {"at": event.at, "who": event.who, "what": event.what, "detail": event.detail, "url": event.url}
+        {name: getattr(event, name) for name in ("at", "who", "what", "detail", "url", "times", "until")}
         for event in told.events
     ]
     buttons = [Button(text="Show device", run=f"device show {device}")]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from fleet.operation import OperationKind, OperationState
 
 _LONGEST = 200
 _SHOWN_ELSEWHERE = frozenset({"devices", "digest", "values"})
@@ -18,7 +20,10 @@ DOUBLED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `key` is that of its message in the outbox, if it has one; `url` where that stands."""
+    """One thing that happened. `key` is that of its message in the outbox, if it has one; `url` where that stands.
+
+    `times`: it happened so often in a row, the last time at `until`.
+    """
 
     at: datetime
     who: str
@@ -26,6 +31,8 @@ class Event:
     detail: str = ""
     key: str = ""
     url: str = ""
+    times: int = 1
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,27 @@ def page(found: Sequence[Event], limit: int) -> Page:
     edge = in_order[-limit].at
     kept = [event for event in in_order if event.at >= edge]
     return Page(tuple(kept), edge if len(in_order) > len(kept) else None)
+
+
+def folded(events: Iterable[Event]) -> list[Event]:
+    """The same in order, where what happened again and again with nothing between is one event."""
+    made: list[Event] = []
+    for event in events:
+        if made and _alike(made[-1]) == _alike(event):
+            made[-1] = replace(made[-1], times=made[-1].times + 1, until=event.at)
+        else:
+            made.append(event)
+    return made
+
+
+def _alike(event: Event) -> tuple[str, ...]:
+    return event.who, event.what, event.detail, event.key
+
+
+def outcome(kind: OperationKind, state: OperationState, was_sent: bool, in_campaign: bool) -> str:
+    """What became of an operation. A push that a newer round took the place of was cancelled by nobody."""
+    replaced = state is OperationState.CANCELLED and kind is OperationKind.CONFIG and not in_campaign
+    return "no answer" if was_sent and (replaced or state is OperationState.EXPIRED) else state.value
 
 
 def linked(told: Page, urls: Mapping[str, str]) -> Page:

@@ -6,6 +6,7 @@ A story costs its own length. The tables are asked for what is before a moment, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,22 +15,36 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind
 from fleet.roles import MUSTER
-from fleet.story import DOUBLED, Event, Page, detail, linked, page, url, words
+from fleet.story import DOUBLED, Event, Page, detail, folded, linked, outcome, page, url, words
 from storage import alerts as alert_rows
 from storage import approvals as approval_rows
-from storage.tables import alert_devices, alerts, audit, audit_subjects, drift_cases, operations, outbox
+from storage.tables import alert_devices, alerts, audit, audit_subjects, devices, drift_cases, operations, outbox
+
+_READ = 200  # events that are looked at for one page: repeated ones become one
+_REGISTERED = words("device.registered")
 
 
 async def of_device(session: AsyncSession, device_id: str, before: datetime, limit: int) -> Page:
-    """Its newest events before that moment."""
+    """Its newest events before that moment, those that repeat as one. It begins with the registration."""
     found = [
-        *await _audit(session, device_id, before, limit),
-        *await _cases(session, device_id, before, limit),
-        *await _operations(session, device_id, before, limit),
-        *await _alerts(session, device_id, before, limit),
+        *await _audit(session, device_id, before, _READ),
+        *await _cases(session, device_id, before, _READ),
+        *await _operations(session, device_id, before, _READ),
+        *await _alerts(session, device_id, before, _READ),
     ]
-    told = page(found, limit)
+    read = page(found, _READ)
+    began = [] if read.earlier else await _registration(session, device_id, before, read)
+    told = page(folded([*began, *read.events]), limit)
+    told = replace(told, earlier=told.earlier or read.earlier)
     return linked(told, await _urls(session, {event.key for event in told.events if event.key}))
+
+
+async def _registration(session: AsyncSession, device_id: str, before: datetime, read: Page) -> list[Event]:
+    """An import has one entry for all of its devices; a device that was registered by itself has its own."""
+    if any(event.what == _REGISTERED for event in read.events):
+        return []
+    at = await session.scalar(select(devices.c.registered_at).where(devices.c.device_id == device_id))
+    return [Event(at, MUSTER.id, _REGISTERED)] if at and at < before else []
 
 
 async def _audit(session: AsyncSession, device_id: str, before: datetime, limit: int) -> list[Event]:
@@ -98,7 +113,8 @@ async def _operations(session: AsyncSession, device_id: str, before: datetime, l
     of_device = select(operations).where(operations.c.device_id == device_id)
     events = []
     for row in await session.execute(_newest(of_device, operations.c.created_at, before, limit)):
-        parts = [f"{row.version}" if row.version else "", row.state.value]
+        became = outcome(row.kind, row.state, row.sent_at is not None, bool(row.campaign_id))
+        parts = [f"{row.version}" if row.version else "", became]
         parts.append(f"attempt {row.attempt}" if row.attempt > 1 else "")
         parts.append(f"campaign {row.campaign_id[-6:]}" if row.campaign_id else "")
         parts.append(row.error)

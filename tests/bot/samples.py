@@ -1065,6 +1065,7 @@ FLEET = {
     ),
 }
 
+_EVENT = {"who": "muster", "url": "", "times": 1, "until": None}
 AUDIT = {
     "audit/head": _said("audit/head", seq=12_345, mac=_SHA, at=NOW),
     "audit/list": _said(
@@ -1086,15 +1087,19 @@ AUDIT = {
         status="suspended",
         earlier=True,
         rows=[
-            {"at": AGO[90], "who": "muster", "what": "drift found", "detail": "should run 2026.2.0", "url": ""},
-            {
+            _EVENT | {"at": AGO[9000], "what": "device registered", "detail": ""},
+            _EVENT | {"at": AGO[1500], "what": "drift found", "detail": "should run 2026.2.0"},
+            _EVENT
+            | {"at": AGO[1500], "what": "asked: config", "detail": "2026.2.0, no answer, attempt 4"}
+            | {"times": 12, "until": AGO[90]},
+            _EVENT
+            | {
                 "at": AGO[7],
-                "who": "muster",
                 "what": "alert opened: drift",
                 "detail": HOSTILE,
                 "url": "https://slack.com/archives/C0FLEETOPS/p1700000000000001",
             },
-            {"at": AGO[1], "who": "U0ANN", "what": "device suspended", "detail": "why: unpaid", "url": ""},
+            _EVENT | {"at": AGO[1], "who": "U0ANN", "what": "device suspended", "detail": "why: unpaid"},
         ],
     ),
     "audit/why.nothing": _said("audit/why", device_id="dev-1", status="active", earlier=False, rows=[]),

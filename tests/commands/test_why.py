@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import update
+
+from fleet.operation import OperationKind, OperationState
 from fleet.roles import Person, Role
-from storage import audit, schedule
+from storage import audit, ids, operations, schedule, tables
 from storage.db import Database
 from tests import build
 from tests.build import NEW, OLD
@@ -47,6 +51,7 @@ async def test_the_story_tells_in_order_who_did_what_with_links(house: House) ->
     rows = (await types(house, "why dev-1")).data["rows"]
     said = [row["what"] for row in rows]
     assert said == [
+        "device registered",
         "drift found",
         "asked: config",
         "alert opened: drift",
@@ -57,10 +62,10 @@ async def test_the_story_tells_in_order_who_did_what_with_links(house: House) ->
     ]
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     assert (rows[-1]["who"], rows[-1]["detail"]) == ("U0OLGA", "why: spring")
-    assert rows[3]["who"] == "U0ANN"
-    assert "no room" in rows[2]["detail"]
+    assert rows[4]["who"] == "U0ANN"
+    assert "no room" in rows[3]["detail"]
     ts = house.deliver.channel[f"alert:{alert}"].replace(".", "")
-    assert rows[2]["url"] == f"https://slack.com/archives/C0FLEETOPS/p{ts}"
+    assert rows[3]["url"] == f"https://slack.com/archives/C0FLEETOPS/p{ts}"
 
 
 async def test_a_long_story_is_paged_and_nothing_is_lost_or_doubled(house: House) -> None:
@@ -76,7 +81,30 @@ async def test_a_long_story_is_paged_and_nothing_is_lost_or_doubled(house: House
         if not earlier:
             break
         line = earlier[0]
-    assert found == [f"n: {number}" for number in range(40)]
+    assert found == ["", *(f"n: {number}" for number in range(40))]
+
+
+async def test_rounds_that_nobody_answers_are_one_line_and_the_alert_stays_in_sight(house: House) -> None:
+    await drifts_and_refuses(house)
+    asked = {"kind": OperationKind.CONFIG, "device_id": "dev-1", "version": NEW, "requested_by": "muster"}
+    hours = [house.now + timedelta(hours=n) for n in range(1, 21)]
+    rounds = [{**asked, "id": ids.new("op", at), "created_at": at, "due_at": at, "sent_at": at} for at in hours]
+    async with house.db.begin() as session:
+        await operations.add(session, rounds)
+        replaced = {"state": OperationState.CANCELLED, "attempt": 4}
+        await session.execute(update(tables.operations).where(tables.operations.c.state == "queued").values(replaced))
+    house.now = hours[-1]
+    rows = (await types(house, "why dev-1")).data["rows"]
+    assert "alert opened: drift" in [row["what"] for row in rows]
+    last = rows[-1]
+    assert (last["detail"], last["times"]) == (f"{NEW}, no answer, attempt 4", 20)
+    assert (last["at"], last["until"]) == (hours[0], hours[-1])
+
+
+async def test_a_device_that_was_registered_by_itself_is_registered_once(house: House) -> None:
+    await types(house, "device register new-1")
+    [row] = (await types(house, "why new-1")).data["rows"]
+    assert (row["what"], row["who"]) == ("device registered", "U0ANN")
 
 
 async def test_a_device_that_does_not_exist_has_no_story(house: House) -> None:
