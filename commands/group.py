@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from commands.spec import Call, command
@@ -53,7 +54,8 @@ async def save(
         new = await groups.save(session, checked_name(name), which, note, call.person.id, call.now)
         await audit.add(session, call.now, call.person.id, "group.saved", name, {"selector": str(which), "note": note})
         total = await devices.count(session, which, call.now, call.settings.drift.online_within)
-    data = {"name": name, "selector": str(which), "new": new, "total": total}
+        unknown = await groups.unknown_in(session, which)
+    data = {"name": name, "selector": str(which), "new": new, "total": total, "unknown": unknown}
     return Message(template="group/saved", data=data, buttons=(Button(text="Show it", run=f"group show {name}"),))
 
 
@@ -61,12 +63,16 @@ async def save(
 async def add(call: Call, name: str, which: Selector) -> Message:
     """Put devices on a static list. The list begins with its first device."""
     async with call.db.begin() as session:
+        await groups.refuse_unknown(session, which)
         where = await condition(session, which, call.now, call.settings.drift.online_within)
         added = await groups.add(session, checked_name(name), where)
         if not added:
-            raise Refused(f"{which} means no device that is not on {name} already. Nothing was changed.")
+            there = await devices.count(session, which, call.now, call.settings.drift.online_within)
+            nobody = f"{which} means no device that is not on {name} already" if there else f"No device matches {which}"
+            raise Refused(f"{nobody}. Nothing was changed.")
         await audit.add(session, call.now, call.person.id, "group.added", name, {"devices": added})
-    return _changed(name, added, "put on")
+        unknown = await devices.unknown_among(session, which.exact_ids)
+    return _changed(name, added, "put on", unknown)
 
 
 @command("group remove", role=Role.OPERATOR, example="group remove canary dev-2")
@@ -96,8 +102,9 @@ def _group(name: str) -> Selector:
     return Selector((Match(Field.GROUP, (Value(name),)),))
 
 
-def _changed(name: str, changed: list[str], how: str) -> Message:
-    data = {"name": name, "how": how, "total": len(changed), "devices": changed[:_SAMPLE]}
+def _changed(name: str, changed: list[str], how: str, unknown: Sequence[str] = ()) -> Message:
+    """`unknown`: what was named and is not in the registry."""
+    data = {"name": name, "how": how, "total": len(changed), "devices": changed[:_SAMPLE], "unknown": unknown[:_SAMPLE]}
     return Message(
         template="group/changed", data=data, buttons=(Button(text="Show the list", run=f"group show {name}"),)
     )

@@ -50,6 +50,15 @@ async def refuse_unknown(session: AsyncSession, selector: Selector) -> None:
             await get(session, value.text)
 
 
+async def unknown_in(session: AsyncSession, selector: Selector) -> list[str]:
+    """The groups that it names and that are none yet, in the order given."""
+    asked = list(dict.fromkeys(value.text for value in group.named_in(selector) if not value.glob))
+    there: set[str] = set()
+    for kept in (saved_groups, device_groups) if asked else ():
+        there.update(await session.scalars(select(kept.c.name).where(kept.c.name.in_(asked)).distinct()))
+    return [each for each in asked if each not in there]
+
+
 async def save(session: AsyncSession, name: str, selector: Selector, note: str, by: str, now: datetime) -> bool:
     """Keep a selector under that name; True if it is new. Raises Refused for a static list's name, and for loops."""
     if await session.scalar(select(device_groups.c.name).where(device_groups.c.name == name).limit(1)):

@@ -585,6 +585,8 @@ DEVICE = {
     "device/show.never-heard": _said("device/show", **_DEVICE | _NEVER | {"site": "", "model": "", "firmware": ""}),
 }
 
+_PUT_ON = {"name": "canary", "how": "put on", "total": 22, "devices": ["dev-1", "dev-2"]}
+
 GROUP = {
     "group/list": _said(
         "group/list",
@@ -603,8 +605,12 @@ GROUP = {
         devices=["dev-1", "dev-2"],
     ),
     "group/show.static": _said("group/show", name="canary", selector=None, note="", by=None, total=0, devices=[]),
-    "group/saved": _said("group/saved", name="north", selector="site:oslo", new=True, total=1),
-    "group/changed": _said("group/changed", name="canary", how="put on", total=22, devices=["dev-1", "dev-2"]),
+    "group/saved": _said("group/saved", name="north", selector="site:oslo", new=True, total=1, unknown=[]),
+    "group/saved.of-a-group-to-come": _said(
+        "group/saved", name="a", selector="group:b", new=True, total=0, unknown=["b"]
+    ),
+    "group/changed": _said("group/changed", **_PUT_ON, unknown=[]),
+    "group/changed.not-all-known": _said("group/changed", **_PUT_ON, unknown=["dve-3"]),
     "group/deleted": _said("group/deleted", name="canary"),
 }
 
