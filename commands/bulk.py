@@ -32,9 +32,8 @@ async def config(
     async with call.db.read() as session:
         await configs.get(session, version)
     rollout = rollout_of(call, stagger=stagger, **pace)
-    return await plan(
-        call, Draft(CampaignKind.CONFIG, f"Configuration {version}", which, rollout, {"version": version}, at)
-    )
+    title = f"Configuration {version} for {which}"[:200]
+    return await plan(call, Draft(CampaignKind.CONFIG, title, which, rollout, {"version": version}, at))
 
 
 @command("bulk restart", role=Role.OPERATOR, example="bulk restart site:oslo --last group:gateways")

@@ -43,7 +43,7 @@ async def firmware(
             notes.append(_way_back(lost))
     rollout = rollout_of(call, **pace, ack_within=policy.firmware_within)
     params = {"version": version, "downgrade_on_abort": downgrade_on_abort}
-    title = f"Firmware {version}"
+    title = f"Firmware {version} for {which}"[:200]
     draft = Draft(CampaignKind.FIRMWARE, title, which, rollout, params, at, or_canary=or_canary, notes=notes)
     return await plan(call, draft)
 

@@ -19,6 +19,8 @@ from fleet.selector import Selector
 from storage import devices
 from storage.selection import condition
 
+_LONGEST = 366 * DAY
+
 
 @command("bulk rotate-certs", role=Role.OPERATOR, example="bulk rotate-certs status:active --over 30d")
 async def rotate(
@@ -41,6 +43,8 @@ async def rotate(
         raise BadInput("--per-minute needs a number of devices, at least 1.")
     if over is not None and over <= timedelta(0):
         raise BadInput("--over needs a time that is longer than none, such as 30d.", field="over")
+    if over is not None and over > _LONGEST:
+        raise BadInput(f"--over takes at most {short(_LONGEST)}.", field="over")
     async with call.db.read() as session:
         where = await condition(session, which, call.now, call.settings.drift.online_within)
         ends = await devices.certificate_ends_of(session, where, LEGAL[CampaignKind.ROTATE_CERTS])
@@ -58,7 +62,7 @@ async def rotate(
     )
     watched = short(call.settings.certificates.revoke_after)
     notes = [*_notes(made, pace), f"Each old certificate is revoked {watched} after its new one was first in use."]
-    title = f"Rotation of certificates over {_counted(made.days, 'day')}"
+    title = f"Rotation of certificates over {_counted(made.days, 'day')} for {which}"[:200]
     return await plan(call, Draft(CampaignKind.ROTATE_CERTS, title, which, rollout, {}, at, notes=notes))
 
 

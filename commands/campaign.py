@@ -105,7 +105,7 @@ async def changed(session: AsyncSession, call: Call, row: Campaign, what: str, *
     told = {"devices": 0, "which": "", "left": None, "why": row.why, "status": row.status.value, **to}
     await audit.add(session, call.now, call.person.id, f"campaign.{what}", row.id, told)
     await campaign_news.tell(session, row, call.now, call.settings, changed=True, at_once=True)
-    if what in ("resumed", "retried", "excluded"):  # of the others the message itself says by whom
+    if what in ("paused", "resumed", "retried", "excluded"):  # who aborts it, the message itself says for good
         await campaign_news.changed(session, row, call.now, call.settings)
     counts = await campaign_devices.counts(session, row)
     data = {

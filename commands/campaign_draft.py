@@ -13,7 +13,7 @@ from commands.spec import Call
 from fleet.campaign import CampaignKind, CampaignStatus
 from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style, as_title
-from fleet.rollout import Rollout, frozen, in_turn, predicted, rules, share
+from fleet.rollout import LONGEST, Rollout, frozen, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
 from storage import audit, campaign_plan, campaign_waiting, campaigns, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
@@ -71,6 +71,8 @@ async def plan(call: Call, draft: Draft) -> Message:
             _, meant = await devices.ids(session, draft.which, at.now, at.online_within, 1)
             raise Refused(_nothing(draft, shown, meant))
         notes = [*draft.notes, *_who_goes_first(draft, made, canaries, call)]
+        if draft.kind is not CampaignKind.ROTATE_CERTS and (length := takes(made, shown)) > LONGEST:
+            raise Refused(_too_long(length))
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
         notes += _waiting(await campaign_waiting.overlaps(session, made))
@@ -173,7 +175,16 @@ def _nothing(draft: Draft, shown: Preview, meant: int) -> str:
 
 def takes(row: Campaign, shown: Preview) -> timedelta:
     """How long a campaign takes at its pace, if all goes well."""
-    return predicted(campaigns.rollout_of(row), shown.sizes, _device_takes(row, shown))
+    rollout = campaigns.rollout_of(row)
+    # where a wave has its day, the last one has a whole day too
+    return max(predicted(rollout, shown.sizes, _device_takes(row, shown)), row.waves * rollout.every)
+
+
+def _too_long(length: timedelta) -> str:
+    return (
+        f"At this pace it would take about {length.days:,} days, and a campaign takes at most {LONGEST.days}. "
+        "Nothing was planned: choose a shorter --soak or --stagger, larger waves with --wave, or fewer devices."
+    )
 
 
 def _device_takes(row: Campaign, shown: Preview) -> timedelta:

@@ -7,14 +7,18 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
 from commands.spec import Call
+from fleet.durations import short
 from fleet.errors import BadInput
-from fleet.rollout import Rollout, part, share, window
+from fleet.rollout import LONGEST, Rollout, part, share, window
 from fleet.selector import parse
 
 _NONE = ("", "none", "0")
 _LIKE_A_NUMBER = re.compile(r"[-+]?\d[\d.,]*\s*%?")
 
-At = Annotated[datetime | None, "when it begins; without it, once it is approved"]
+At = Annotated[
+    datetime | None,
+    "when it begins, in UTC unless it ends in an offset such as +01:00; without it, once it is approved",
+]
 MaxFailed = Annotated[str | None, "the part of the devices tried in a wave that may fail before it pauses, such as 5%"]
 Stagger = Annotated[timedelta | None, "the time between two devices of one site"]
 
@@ -64,6 +68,10 @@ def rollout_of(call: Call, **given: Any) -> Rollout:
             case "window":
                 window(value)
                 chosen[name] = value
+            case "soak" | "stagger" if value > LONGEST:
+                raise BadInput(
+                    f"{flag} {short(value)} is too long: a campaign takes at most {short(LONGEST)}.", field=name
+                )
             case "concurrency" | "max_unavailable" if value < 1:
                 raise BadInput(f"{flag} needs a number of devices, at least 1.")
             case _:

@@ -28,6 +28,9 @@ from fleet.errors import BadInput
 _SHARE = re.compile(r"(\d{1,7}(?:\.\d+)?)(%?)")
 _WINDOW = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
+LONGEST = timedelta(days=90)
+"""What would take longer is not planned: somebody has mistyped a pace. A rotation says its length itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:

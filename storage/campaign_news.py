@@ -98,7 +98,7 @@ async def _last(session: AsyncSession, row: Campaign) -> dict[str, Any] | None:
     if found is None:
         return None
     what = str(found.action).removeprefix("campaign.")
-    data = {name: found.data.get(name) for name in ("devices", "which", "left", "status")}
+    data = {name: found.data.get(name) for name in ("why", "devices", "which", "left", "status")}
     return {"what": what, "by": found.actor, "at": found.at, "entry": found.id, **data}
 
 

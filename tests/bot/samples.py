@@ -1209,7 +1209,7 @@ _ABORTED = _OVER | {
 }
 _ROTATION = {
     "kind": "rotate-certs",
-    "title": "Rotation of certificates over 30 days",
+    "title": "Rotation of certificates over 30 days for site:oslo",
     "wave": 2,
     "waves": 30,
     "eta": NOW + timedelta(days=28),
@@ -1233,6 +1233,7 @@ _RESUMED = {
     "by": "U0ANN",
     "at": AGO[3],
     "entry": "au-01",
+    "why": "",
     "devices": 0,
     "which": "",
     "left": None,
@@ -1365,6 +1366,9 @@ BULK = {
     "bulk/campaign.resumed": _said("bulk/campaign", **_CAMPAIGN | {"last": _RESUMED}),
     "bulk/last_change": _said("bulk/last_change", last=_RESUMED),
     "bulk/by_whom": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_RESUMED),
+    "bulk/by_whom.paused": _said(
+        "bulk/by_whom", title="Configuration 2026.2.0", last=_RESUMED | {"what": "paused", "why": HOSTILE}
+    ),
     "bulk/by_whom.excluded": _said("bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED),
     "bulk/by_whom.nobody-left": _said(
         "bulk/by_whom", title="Configuration 2026.2.0", last=_EXCLUDED | {"left": 0, "status": "paused"}

@@ -45,6 +45,8 @@ def house(db: Database, settings: Settings, now: datetime) -> Campaigns:
             {"canary": "site:rome"},
             "--canary site:rome means none of the 2 devices of this plan, so nobody would go first",
         ),
+        ({"soak": timedelta(days=400)}, "--soak 400d is too long: a campaign takes at most 90d"),
+        ({"stagger": timedelta(days=9999)}, "--stagger 9999d is too long"),
         ({"concurrency": 0}, "--concurrency needs a number of devices"),
         ({"at": datetime.fromisoformat("2026-03-19T14:00:00Z")}, "has passed. Leave it out to begin at once."),
     ],
@@ -55,6 +57,13 @@ async def test_a_flag_that_cannot_be_meant_is_refused_by_name(
     await a_fleet(house, 2)
     with pytest.raises(BadInput, match=words):
         await bulk.config(call(house), NEW, parse("all"), **flags)
+
+
+async def test_a_plan_that_would_take_for_ever_is_refused_with_the_ways_to_shorten_it(house: Campaigns) -> None:
+    await a_fleet(house, 9)
+    with pytest.raises(Refused, match=r"about 120 days, and a campaign takes at most 90.*shorter --soak or --stagger"):
+        await bulk.config(call(house), NEW, parse("all"), canary="none", wave="none", stagger=timedelta(days=60))
+    assert (await campaign_progress.list_all(call(house))).data["rows"] == []
 
 
 async def test_an_asterisk_of_a_selector_does_not_end_the_bold_of_a_title(house: Campaigns) -> None:
@@ -125,7 +134,10 @@ async def test_those_under_way_are_listed_before_plans_and_each_button_begins_wi
     plan = named(await bulk.config(call(house), NEW, parse("all")))
     listed = await campaign_progress.list_all(call(house))
     assert [row[0] for row in listed.data["rows"]] == [first[-6:], plan[-6:]]
-    assert [each.text for each in listed.buttons] == [f"{each[-6:]} Configuration {NEW}" for each in (first, plan)]
+    assert [each.text for each in listed.buttons] == [
+        f"{first[-6:]} Configuration {NEW} for site:oslo",
+        f"{plan[-6:]} Configuration {NEW} for all",
+    ]
 
 
 async def test_what_is_excluded_from_a_plan_is_not_approved_with_it(house: Campaigns) -> None:
@@ -150,7 +162,7 @@ async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campai
         await session.execute(devices.update().values(site="bergen", target_config_version=OLD))
     await all_online(house)
     plan = await bulk.top_up(call(house), first)
-    assert (plan.data["title"], plan.data["targets"]) == (f"Configuration {NEW} (top-up)", 1)
+    assert (plan.data["title"], plan.data["targets"]) == (f"Configuration {NEW} for site:bergen (top-up)", 1)
     assert (await row_of(house, named(plan))).parent_id == first
 
 

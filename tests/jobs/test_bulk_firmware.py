@@ -125,7 +125,7 @@ async def test_devices_whose_former_firmware_is_not_kept_stay_and_the_abort_says
     assert (await types(house, f"bulk abort {campaign_id}")).data["no_way_back"] == stay
     await house.settle()
     titles = [each[1] for each in (await types(house, "bulk list")).data["rows"]]
-    assert sorted(titles) == ["Back to firmware 1.3", "Firmware 2.0"]  # there is none of nobody
+    assert sorted(titles) == ["Back to firmware 1.3", "Firmware 2.0 for all"]  # there is none of nobody
     [report] = [each.message for each in house.deliver.letters if each.message.template == "bulk/report"]
     assert report.data["no_way_back"] == stay
     assert (await types(house, f"bulk show {campaign_id}")).data["no_way_back"] == stay

@@ -146,6 +146,7 @@ async def test_a_rotation_is_not_said_to_be_over_before_its_days_and_the_old_cer
 async def test_the_preview_says_who_would_be_too_late_and_over_how_many_days_nobody_would(db: Database) -> None:
     house = await a_house(db, [timedelta(days=n / 4 + 1.5) for n in range(20)])  # four a day end
     preview = await types(house, "bulk rotate-certs all --over 10d")
+    assert preview.data["takes_s"] == timedelta(days=10).total_seconds()
     assert preview.data["notes"] == [
         "2 devices a day for 10 days, the earliest end first, at most 60 a minute.",
         ":warning: 17 certificates end before their turn is over; with --over 6d none would.",
@@ -197,6 +198,7 @@ async def test_a_device_whose_certificates_are_revoked_is_left_out_with_the_way_
     assert skipped[1].startswith("its certificates are revoked")
 
 
-async def test_a_rotation_over_no_time_is_refused(db: Database) -> None:
+async def test_a_rotation_over_no_time_or_over_years_is_refused(db: Database) -> None:
     house = await a_house(db, [timedelta(days=30)])
     assert "--over needs a time" in await refused(house, "bulk rotate-certs all --over 0d")
+    assert "--over takes at most 366d" in await refused(house, "bulk rotate-certs all --over 400d")

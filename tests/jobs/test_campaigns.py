@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from commands import bulk, campaign, campaign_approval, campaign_progress, campaign_targets
 from commands import fleet as glance
+from commands.spec import Rest
 from fleet.campaign import CampaignStatus
 from fleet.errors import Refused
 from fleet.lifecycle import DeviceStatus
@@ -261,10 +262,11 @@ async def test_an_abort_says_how_many_devices_the_sweep_goes_on_pushing_to(house
     assert (await campaign_progress.show(call(house), campaign_id)).data["left_to_the_sweep"] == 0
 
 
-async def test_the_message_and_its_thread_say_who_left_devices_out_and_who_resumed_it(house: House) -> None:
+async def test_the_message_and_its_thread_say_who_paused_it_left_devices_out_and_resumed_it(house: House) -> None:
     await a_fleet(house, 6)
     campaign_id = await begun(house)
-    await campaign.pause(call(house), campaign_id)
+    await campaign.pause(call(house), campaign_id, Rest("see what happens"))
+    await house.later(seconds=1)
     amir = call(house, Person("U0AMIR", Role.OPERATOR))
     await campaign_targets.exclude(amir, campaign_id, parse("dev-05"))
     last = (await campaign_progress.show(call(house), campaign_id)).data["last"]
@@ -275,7 +277,9 @@ async def test_the_message_and_its_thread_say_who_left_devices_out_and_who_resum
     assert (last["what"], last["by"]) == ("resumed", "U0OLGA")
     await house.settle()
     told = [each.message.data["last"] for each in house.deliver.posts() if each.message.template == "bulk/by_whom"]
-    assert [(each["what"], each["by"]) for each in told] == [("excluded", "U0AMIR"), ("resumed", "U0OLGA")]
+    by = [(each["what"], each["by"]) for each in told]
+    assert by == [("paused", "U0OLGA"), ("excluded", "U0AMIR"), ("resumed", "U0OLGA")]
+    assert told[0]["why"] == "see what happens"
 
 
 async def test_a_device_that_leaves_meanwhile_settles_its_row_and_the_messages_say_why(house: House) -> None:

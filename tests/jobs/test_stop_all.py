@@ -55,7 +55,7 @@ async def test_after_stop_all_nothing_leaves_drift_pushes_included_until_it_goes
     await drifted(house, 3)
     said = await bulk_stop_all.stop_all(call(house), "the new one bricks gateways")
     assert (said.data["retained"], said.data["held_back"]) == (2, 0)
-    assert said.data["paused"] == [[campaign_id[-6:], f"Configuration {NEW}"]]
+    assert said.data["paused"] == [[campaign_id[-6:], f"Configuration {NEW} for all"]]
     await house.later(hours=2)
     assert len(house.publish.sent) == 2
     with pytest.raises(Refused, match="<@U0OLGA> has stopped everything already"):
