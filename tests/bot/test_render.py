@@ -14,7 +14,8 @@ from jinja2 import UndefinedError
 
 from bot.render import Rendered, ago, cut, environment, layout, render, span
 from fleet.message import Button, Message, Style
-from tests.bot.samples import HOSTILE, SAMPLES
+from tests.bot.samples import SAMPLES
+from tests.bot.samples.said import HOSTILE
 
 TEMPLATES = Path(__file__).parents[2] / "bot" / "templates"
 RENDERED = Path(__file__).parent / "rendered"
@@ -77,7 +78,7 @@ def names() -> list[str]:
 
 @pytest.mark.parametrize("template", names())
 def test_every_template_has_a_sample(template: str) -> None:
-    assert template in SAMPLES, f"add {template} to tests/bot/samples.py"
+    assert template in SAMPLES, f"add {template} to tests/bot/samples/"
     assert SAMPLES[template].template == template
 
 
