@@ -130,9 +130,9 @@ async def investigate(call: Call, alert: str) -> Message:
 
 
 @command("alert snooze", role=Role.OPERATOR, example="alert snooze 7QK2ZD 2h")
-async def snooze(call: Call, alert: str, for_: timedelta) -> Message:
+async def snooze(call: Call, alert: str, how_long: timedelta) -> Message:
     """Silence an alert for a while. It comes back when the time is over, unless its cause has ended; 0 ends it now."""
-    until = until_when(for_, call.now, call.settings)
+    until = until_when(how_long, call.now, call.settings)
     async with call.db.begin() as session:
         if until is None:
             found = await alert_snooze.end(session, alert, call.now)

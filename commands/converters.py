@@ -9,6 +9,7 @@ from typing import Any, NewType
 
 from fleet import selector
 from fleet.durations import duration
+from fleet.errors import BadInput
 from fleet.selector import Selector
 
 Rest = NewType("Rest", str)
@@ -43,7 +44,10 @@ def _finite(text: str) -> float:
 def _timedelta(text: str) -> timedelta:
     if text == "0":
         return timedelta(0)
-    value = duration(text)
+    try:
+        value = duration(text)
+    except ValueError as error:
+        raise BadInput(f"{error}. Write a shorter time, such as 7d.") from None
     if not isinstance(value, timedelta):
         raise ValueError(text)
     return value

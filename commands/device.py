@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from commands.spec import Call, command
 from fleet import certificate
 from fleet.drift import is_drifted, is_online
 from fleet.errors import BadInput, Refused
-from fleet.lifecycle import FLAGGED
+from fleet.lifecycle import FLAGGED, DeviceStatus
 from fleet.message import Button, Message
 from fleet.plan import plan_for
 from fleet.roles import Role
@@ -67,7 +68,8 @@ async def show(call: Call, device: str) -> Message:
             "target": row.target_config_version,
             "reported": row.reported_config_version,
             "drifted": is_drifted(row.status, row.target_config_version, row.reported_config_version),
-            "online": is_online(row.last_seen_at, call.now, call.settings.drift.online_within),
+            "online": row.status is not DeviceStatus.DECOMMISSIONED
+            and is_online(row.last_seen_at, call.now, call.settings.drift.online_within),
             "last_seen_at": row.last_seen_at,
             "clock_skew_s": row.clock_skew_s,
             "site_streak": row.site_streak,
@@ -131,4 +133,7 @@ async def move(call: Call, device: str, site: str) -> Message:
             raise Refused(f"{device} belongs to {site} already. Nothing was changed.")
         plan = plan_for("device.move", f"Move {device} to {site}", {"site": site}, [device], [before, site])
         approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings)
-    return approve.asked(approval, call.settings)
+        known = await devices.at_site(session, site)
+        near = [] if known else difflib.get_close_matches(site, await devices.sites(session), n=3)
+    asked = approve.asked(approval, call.settings)
+    return asked if known else asked.model_copy(update={"data": {**asked.data, "new_site": site, "near": near}})

@@ -131,7 +131,7 @@ async def retry(call: Call, device: str) -> Message:
     """Push the target configuration to a drifted device again, now, with all its retries."""
     async with call.db.begin() as session:
         row = await devices.get(session, device)
-        case = await _open_case(session, row)
+        case = await _open_case(session, row, "push")
         [anew] = await drift_rounds.for_cases(session, [case], call.now, call.settings.drift)
         await drift_rounds.begin(session, [anew], call.now, call.person.id)
         await audit.add(session, call.now, call.person.id, "drift.retry", device)
@@ -166,15 +166,15 @@ def _state(row: Any, call: Call) -> str:
 
 @command("drift snooze", role=Role.OPERATOR, example='drift snooze dev-1 2h --why "site visit"')
 async def snooze(
-    call: Call, device: str, for_: timedelta, *, why: Annotated[str, "the reason, for the audit"] = ""
+    call: Call, device: str, how_long: timedelta, *, why: Annotated[str, "the reason, for the audit"] = ""
 ) -> Message:
     """Escalate a device's drift not before a while has passed; pushes go on. 0 ends it.
 
     An alert about this device alone that is open already is snoozed with it.
     """
-    until = until_when(for_, call.now, call.settings)
+    until = until_when(how_long, call.now, call.settings)
     async with call.db.begin() as session:
-        case = await _open_case(session, await devices.get(session, device))
+        case = await _open_case(session, await devices.get(session, device), "snooze")
         if until is None and not case.snoozed_until:
             raise Refused(f"The drift of {device} is not snoozed. Nothing was changed.")
         await drift_escalation.snooze(session, case.id, until, call.person.id, why)
@@ -202,8 +202,8 @@ async def snooze(
     )
 
 
-async def _open_case(session: AsyncSession, device: Device) -> DriftCase:
-    """Raises Refused if there is none, and says what there is instead."""
+async def _open_case(session: AsyncSession, device: Device, verb: str) -> DriftCase:
+    """Raises Refused if there is none to `verb`, and says what there is instead."""
     if case := await drift.open_case(session, device.device_id):
         return case
     name, target = device.device_id, device.target_config_version
@@ -212,5 +212,5 @@ async def _open_case(session: AsyncSession, device: Device) -> DriftCase:
     if target is None:
         raise Refused(f"{name} has no target configuration. Give it one with /fleet config assign <version> {name}.")
     if target == device.reported_config_version:
-        raise Refused(f"{name} runs its target {target}. There is nothing to push.")
+        raise Refused(f"{name} runs its target {target}. There is nothing to {verb}.")
     raise Refused(f"{name} is drifted, but the sweep has not taken it up yet. Run /fleet drift sweep.")

@@ -125,6 +125,17 @@ async def meant_among(
     return set(await session.scalars(statement, {"given": batch.dump(device_ids)}))
 
 
+async def at_site(session: AsyncSession, site: str) -> bool:
+    """Some device belongs to that site."""
+    statement = select(devices.c.device_id).where(devices.c.site == site).limit(1)
+    return (await session.execute(statement)).first() is not None
+
+
+async def sites(session: AsyncSession) -> list[str]:
+    """The sites that devices belong to."""
+    return list(await session.scalars(select(devices.c.site).where(devices.c.site != "").distinct()))
+
+
 async def unknown_among(session: AsyncSession, device_ids: Sequence[str]) -> list[str]:
     """Those of the ids that no device has, in the order given."""
     given = batch.texts(session)

@@ -116,6 +116,13 @@ async def test_an_alert_is_shown_with_its_cause_and_with_what_can_be_done(house:
     assert not (await types(house, "device show dev-1")).data["alerts"]
 
 
+async def test_a_site_that_no_other_device_has_is_said_with_near_ones(house: House) -> None:
+    asked = await types(house, "device move dev-1 osloo")
+    assert (asked.data["new_site"], asked.data["near"]) == ("osloo", ["oslo"])
+    await build.fleet(house.db, NOW, [build.device("dev-3", NOW, site="bergen")])
+    assert "new_site" not in (await types(house, "device move dev-1 bergen")).data
+
+
 async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
     await house.later(hours=24)
     alert = await the_alert(house)
@@ -135,7 +142,9 @@ async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
         ("alert snooze {id} soon", "time such as"),
         ("drift snooze dev-1 8d", "168 h at most"),
         ("drift snooze dev-1 0", "is not snoozed"),
-        ("drift snooze dev-2 1h", "There is nothing to push"),
+        ("drift snooze dev-2 1h", "There is nothing to snooze"),
+        ("alert snooze {id} 9999999999d", "longer than can be counted"),
+        ("alert snooze {id} -1h", "how-long cannot be '-1h'"),
         ("drift snooze dev-9 1h", "no device called dev-9"),
         ("alert resolve {id}", "still stands: dev-1 does not run the target yet"),
         ("device move dev-1 oslo", "belongs to oslo already"),

@@ -247,6 +247,8 @@ async def test_a_decommissioned_device_is_out_of_everything(house: House) -> Non
     assert cleared == {"dev-1/config/desired", "dev-1/firmware/desired"}
     sent = len(house.publish.sent)
     await house.say("dev-1", NEW)
+    shown = (await types(house, "device show dev-1")).data
+    assert (shown["online"], shown["moved_by"], shown["moved_why"]) == (False, ANN.id, "replaced by dev-2")
     await house.later(days=2)
     assert len(house.publish.sent) == sent
     for line in ("device activate dev-1", "device maintain dev-1 --at 2026-06-01T08:00"):

@@ -118,6 +118,10 @@ APPROVE = {
         "approve/asked",
         **_ONE | {"state": "approved", "needed": 0, "left_out": {"maintenance": 2, "decommissioned": 1}},
     ),
+    "approve/asked.new-site": said(
+        "approve/asked",
+        **_ONE | {"state": "approved", "needed": 0, "new_site": "bergn", "near": ["bergen", "bern"]},
+    ),
     "approve/asked.at-once": said("approve/asked", **_ONE | {"state": "approved", "needed": 0}),
     "approve/decided": said("approve/decided", Button(text="Show", run="approve show ap-01"), **_REQUEST),
     "approve/decided.approved": said("approve/decided", **_REQUEST | _ALL_SAID | {"state": "approved"}),

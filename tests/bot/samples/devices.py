@@ -167,6 +167,7 @@ DEVICE = {
     "device/show.decommissioned": said(
         "device/show",
         **_DEVICE
+        | {"online": False, "drifted": False, "moved_by": "U0ANN", "moved_why": "replaced by dev-99"}
         | {"status": "decommissioned", "since": AGO[90], "retain_until": NOW + timedelta(days=2557)}
         | {"window": None, "leaving": None, "certificate_not_after": None, "certificate_revoked": True}
         | {"alerts": [], "case": None}
