@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fleet.approval import ApprovalState
 from fleet.message import Button, Message, Style
@@ -24,15 +25,18 @@ def message(state: ApprovalState, data: Mapping[str, Any]) -> Message:
 def schedule(params: Mapping[str, Any], since: datetime, freezes: Sequence[Freeze]) -> dict[str, Any]:
     """When a plan begins and ends, for people. `params`: of the plan; `since`: it was decided, or asked for, then.
 
-    `starts_at` is None if nothing keeps it from beginning at once; `frozen` is the freeze that a campaign waits for;
-    `lasts_s` and `ends_at` are those of a maintenance window.
+    `starts_at` is None if nothing keeps it from beginning at once; `starts_there` is the same on the clocks that a
+    maintenance was planned by (2026-12-01 01:30 Europe/Oslo), or empty; `frozen` is the freeze that a campaign waits
+    for; `lasts_s` and `ends_at` are those of a maintenance window.
     """
     given = params.get("at") or params.get("starts_at")
     at = max(datetime.fromisoformat(given), since) if given else since
     freeze = frozen(freezes, at) if params.get("campaign") else None
     begins, lasts = freeze.until if freeze else at, params.get("for_s")
+    later, zone = begins > since, params.get("zone")
     return {
-        "starts_at": begins if begins > since else None,
+        "starts_at": begins if later else None,
+        "starts_there": f"{begins.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}" if later and zone else "",
         "frozen": asdict(freeze) if freeze else None,
         "lasts_s": lasts,
         "ends_at": begins + timedelta(seconds=lasts) if lasts else None,

@@ -211,9 +211,10 @@ async def test_whoever_approves_a_downtime_sees_when_it_begins_and_how_long_it_l
     rows = [build.device(f"many-{n}", NOW, site="bergen", last_seen_at=NOW if n else None) for n in range(11)]
     async with house.db.begin() as session:
         await devices.add(session, rows)
-    asked = (await types(house, "device maintain site:bergen --for 1h --at 2026-03-29T00:30")).data
+    asked = (await types(house, "device maintain site:bergen --for 1h --at 2026-03-29T01:30 --zone Europe/Oslo")).data
     starts = NOW.replace(day=29, hour=0, minute=30)
     assert (asked["starts_at"], asked["lasts_s"], asked["ends_at"]) == (starts, 3600, starts + timedelta(hours=1))
+    assert asked["starts_there"] == "2026-03-29 01:30 Europe/Oslo"
     assert (asked["selector"], asked["count"], asked["online"]) == ("site:bergen", 11, 10)
     approved = await types(house, f"approve yes {asked['approval_id']}", APPROVERS[0])
     assert (approved.data["state"], approved.data["starts_at"]) == ("approved", starts)

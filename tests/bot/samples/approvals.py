@@ -18,6 +18,7 @@ _REQUEST = {
     "rules": [["Canary", "5"], ["Waves", "20%"], ["May fail", "5.0%, canaries 0.0%"]],
     "selector": "site:oslo",
     "starts_at": None,
+    "starts_there": "",
     "frozen": None,
     "lasts_s": None,
     "ends_at": None,
@@ -50,6 +51,7 @@ _FROM_FRIDAY = {
 _DOWNTIME = {
     "title": "Maintenance of dev-1",
     "starts_at": NOW + timedelta(days=2),
+    "starts_there": "2026-03-21 15:30 Europe/Oslo",
     "lasts_s": 7200.0,
     "ends_at": NOW + timedelta(days=2, hours=2),
 }
