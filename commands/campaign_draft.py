@@ -15,7 +15,7 @@ from fleet.errors import BadInput, Refused
 from fleet.message import Button, Message, Style, as_title
 from fleet.rollout import LONGEST, Rollout, frozen, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
-from storage import audit, campaign_plan, campaign_waiting, campaigns, devices, groups, ids
+from storage import alert_devices, audit, campaign_plan, campaign_waiting, campaigns, devices, groups, ids
 from storage.campaign_plan import Moment, Preview
 from storage.db import AnyRow
 from storage.tables import Campaign
@@ -75,6 +75,7 @@ async def plan(call: Call, draft: Draft) -> Message:
             raise Refused(_too_long(length))
         told = {"title": made.title, "selector": made.selector, "targets": made.targets}
         await audit.add(session, call.now, call.person.id, "campaign.planned", row_id, told)
+        notes += await _ill(session, made, canaries)
         notes += _waiting(await campaign_waiting.overlaps(session, made))
         notes += _not_there(await devices.unknown_among(session, draft.which.exact_ids))
     return _preview(made, shown, call, notes)
@@ -136,6 +137,17 @@ def _who_goes_first(draft: Draft, made: Campaign, canaries: int, call: Call) -> 
     if canaries == made.targets > 1 and chosen != call.settings.campaigns.canary:
         return [f":warning: All {canaries:,} devices are canaries: they go in one wave, with no gate between them."]
     return []
+
+
+async def _ill(session: AsyncSession, made: Campaign, canaries: int) -> list[str]:
+    """A note about devices that have an open alert: one canary of these may stop the campaign by itself."""
+    ill = await alert_devices.in_campaign(session, made.id)
+    if not ill:
+        return []
+    have = "has an open alert" if ill == 1 else "have open alerts"
+    first = await alert_devices.in_campaign(session, made.id, wave=1) if canaries else 0
+    among = f", {first:,} of the {canaries:,} canaries among them" if first else ""
+    return [f":warning: {ill:,} of these devices {have}{among}: what is wrong with them may trip a gate."]
 
 
 def _waiting(overlaps: Sequence[AnyRow]) -> list[str]:

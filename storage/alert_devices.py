@@ -16,15 +16,35 @@ from sqlalchemy import case as when
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.alert import AlertKind, AlertState
+from fleet.campaign import TargetState
 from fleet.event import EventType
 from fleet.grouping import Found
 from storage import alerts as rows_of
 from storage import batch, ids
 from storage.alerts import UNRESOLVED
 from storage.db import AnyRow
-from storage.tables import Alert, alert_devices, alerts
+from storage.tables import Alert, alert_devices, alerts, campaign_devices
 
 STANDING = text("alert_devices.left_at IS NULL")  # as the partial index has it
+
+
+async def in_campaign(session: AsyncSession, campaign_id: str, wave: int | None = None) -> int:
+    """How many devices that a campaign does not leave out stand in an alert that nobody and nothing has resolved.
+
+    With `wave` only those of that wave. Costs the open alerts, not the campaign.
+    """
+    place, target = alert_devices.c, campaign_devices.c
+    taken = select(target.device_id).where(
+        target.campaign_id == campaign_id, target.device_id == place.device_id, target.state != TargetState.SKIPPED
+    )
+    if wave is not None:
+        taken = taken.where(target.wave == wave)
+    statement = (
+        select(func.count(place.device_id.distinct()))
+        .join(alerts, alerts.c.id == place.alert_id)
+        .where(STANDING, UNRESOLVED, batch.found(taken.correlate(alert_devices)))
+    )
+    return await session.scalar(statement) or 0
 
 
 async def place(

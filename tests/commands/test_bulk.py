@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from commands import approve, bulk, campaign_approval, campaign_progress, campaign_targets
+from fleet.alert import AlertKind, AlertState
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.selector import parse
 from fleet.settings import Freeze, Settings
 from storage import campaigns, groups
 from storage.db import Database
-from storage.tables import devices
+from storage.tables import Alert, AlertDevice, devices
 from tests.build import NEW, OLD
 from tests.campaigns import Campaigns, a_fleet, all_online, begun, call, named, row_of, states
 from tests.conftest import settings_for
@@ -153,6 +154,24 @@ async def test_what_is_excluded_from_a_plan_is_not_approved_with_it(house: Campa
     assert await states(house, named(plan)) == {"skipped": 1, "dispatched": 1, "planned": 2}
     with pytest.raises(Refused, match="is running: there is nothing to ask for"):
         await campaign_approval.ask(call(house), named(plan))
+
+
+async def test_the_preview_says_how_many_have_an_open_alert_and_go_first_with_it(house: Campaigns) -> None:
+    await a_fleet(house, 6)
+    states = {"dev-00": AlertState.ACKNOWLEDGED, "dev-01": AlertState.RESOLVED, "dev-05": AlertState.OPEN}
+    async with house.db.begin() as session:
+        for device_id, state in states.items():
+            alert = {"id": f"al-{device_id}", "kind": AlertKind.DRIFT, "state": state, "opened_at": house.now}
+            session.add(Alert(**alert, key=device_id, device_id=device_id))
+            await session.flush()
+            place = {"id": f"am-{device_id}", "kind": AlertKind.DRIFT, "joined_at": house.now}
+            session.add(AlertDevice(**place, alert_id=alert["id"], device_id=device_id))
+    plan = await bulk.config(call(house), NEW, parse("all"), canary="dev-00,dev-01")
+    assert plan.data["notes"] == [
+        ":warning: 2 of these devices have open alerts, 1 of the 2 canaries among them: what is wrong with them may "
+        "trip a gate."
+    ]
+    assert (await bulk.config(call(house), NEW, parse("dev-01"))).data["notes"] == []
 
 
 async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campaigns) -> None:
