@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from commands import device
+from commands.paging import meant, shown, turning
 from commands.spec import Call, Rest, command
 from fleet.alert import AlertKind, AlertState
 from fleet.errors import Refused
 from fleet.message import Button, Message
 from fleet.roles import MUSTER, Role
+from fleet.selector import Selector
 from fleet.settings import Settings
-from storage import alert_devices, alert_snooze, alerts, audit, causes
+from storage import alert_devices, alert_snooze, alerts, audit, causes, pages
 from storage.tables import Alert
 
 _LISTED = 20
@@ -20,17 +22,24 @@ _BUTTONS = 5
 _DEVICES = 40
 
 
-@command("alert list", role=Role.VIEWER, aliases=("alerts",), example="alert list")
-async def list_open(call: Call) -> Message:
-    """Alerts that are not resolved, the newest first."""
+@command("alert list", role=Role.VIEWER, aliases=("alerts",), example="alert list site:oslo")
+async def list_open(
+    call: Call,
+    which: Selector | None = None,
+    *,
+    after: Annotated[str, "the page behind this alert: what *Next page* says"] = "",
+    before: Annotated[str, "the page before this alert: what *Previous page* says"] = "",
+) -> Message:
+    """Alerts that are not resolved, the newest first; with a selector, those in which such devices stand."""
     async with call.db.read() as session:
-        rows, total = await alerts.unresolved(session, _LISTED)
-    unacknowledged = [row for row in rows if row.acknowledged_at is None]
+        listing = alerts.unresolved(await meant(call, session, which))
+        page = await pages.turn(session, listing, _LISTED, pages.Place(after, before))
+    unacknowledged = [row for row in page.rows if row.acknowledged_at is None]
     return Message(
         template="alert/list",
         data={
             "now": call.now,
-            "total": total,
+            **shown(page, which),
             "rows": [
                 [
                     row.id[-6:],
@@ -40,12 +49,15 @@ async def list_open(call: Call) -> Message:
                     row.opened_at,
                     row.acknowledged_by,
                 ]
-                for row in rows
+                for row in page.rows
             ],
         },
-        buttons=tuple(
-            Button(text=f"Acknowledge {alerts.about(row)}"[:75], run=f"alert ack {row.id}")
-            for row in unacknowledged[:_BUTTONS]
+        buttons=(
+            *turning("alert list", which, page, "id"),
+            *(
+                Button(text=f"Acknowledge {alerts.about(row)}"[:75], run=f"alert ack {row.id}")
+                for row in unacknowledged[:_BUTTONS]
+            ),
         ),
     )
 
@@ -125,8 +137,8 @@ async def investigate(call: Call, alert: str) -> Message:
             found = await alerts.acknowledge(session, found.id, call.person.id, call.now)
             about = {"about": alerts.about(found)}
             await audit.add(session, call.now, call.person.id, "alert.acknowledged", found.id, about)
-    shown = await (device.show(call, found.device_id) if found.device_id else show(call, found.id))
-    return shown.model_copy(update={"data": {**shown.data, "taken": taken}})
+    seen = await (device.show(call, found.device_id) if found.device_id else show(call, found.id))
+    return seen.model_copy(update={"data": {**seen.data, "taken": taken}})
 
 
 @command("alert snooze", role=Role.OPERATOR, example="alert snooze 7QK2ZD 2h")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from commands.alert import until_when
+from commands.paging import meant, shown, turning
 from commands.spec import Call, command
 from fleet.alert import AlertKind, AlertState
 from fleet.drift import is_drifted
@@ -17,6 +18,7 @@ from fleet.message import Button, Message
 from fleet.mismatch import Mismatch, mismatch
 from fleet.operation import OperationKind
 from fleet.roles import Role
+from fleet.selector import Selector
 from storage import (
     alert_devices,
     alert_snooze,
@@ -30,6 +32,7 @@ from storage import (
     fences,
     glance,
     operations,
+    pages,
     schedule,
 )
 from storage.tables import Device, DriftCase
@@ -38,17 +41,24 @@ _LISTED = 30
 _HISTORY = 5
 
 
-@command("drift list", role=Role.VIEWER, example="drift list")
-async def list_open(call: Call) -> Message:
-    """Devices with an open drift case, the oldest case first."""
+@command("drift list", role=Role.VIEWER, example="drift list site:oslo")
+async def list_open(
+    call: Call,
+    which: Selector | None = None,
+    *,
+    after: Annotated[str, "the page behind this case: what *Next page* says"] = "",
+    before: Annotated[str, "the page before this case: what *Previous page* says"] = "",
+) -> Message:
+    """Devices with an open drift case, the oldest case first; with a selector, only such devices."""
     async with call.db.read() as session:
-        rows, total = await drift.open_cases(session, _LISTED)
-        known = await configs.known(session, {row.reported_config_version for row in rows})
+        listing = drift.open_cases(await meant(call, session, which))
+        page = await pages.turn(session, listing, _LISTED, pages.Place(after, before))
+        known = await configs.known(session, {row.reported_config_version for row in page.rows})
     return Message(
         template="drift/list",
         data={
             "now": call.now,
-            "total": total,
+            **shown(page, which),
             "rows": [
                 [
                     row.device_id,
@@ -59,9 +69,10 @@ async def list_open(call: Call) -> Message:
                     row.detected_at,
                     row.last_seen_at,
                 ]
-                for row in rows
+                for row in page.rows
             ],
         },
+        buttons=turning("drift list", which, page, "id"),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 
+from commands.paging import turning
 from commands.spec import Call, command
 from fleet.errors import BadInput
 from fleet.glance import Ranked, by_trouble
@@ -116,16 +117,8 @@ async def find(
     )
 
 
-def _pages(which: Selector, page: devices.Page) -> tuple[Button, ...]:
-    """The lines behind the buttons. A page that fell empty meanwhile leads back to the first one."""
-    rows, lines = page.rows, []
-    if rows and page.skipped:
-        lines.append(("Previous page", f"find --before {rows[0].device_id} {which}"))
-    if rows and page.skipped + len(rows) < page.total:
-        lines.append(("Next page", f"find --after {rows[-1].device_id} {which}"))
-    if not rows and page.total:
-        lines.append(("First page", f"find {which}"))
-    made = [Button(text=text, run=run, replaces=True) for text, run in lines if len(run) <= 2000]
+def _pages(which: Selector, page: pages.Page) -> tuple[Button, ...]:
+    made = list(turning("find", which, page, "device_id"))
     if page.total > PAGE and len(run := f"find --csv {which}") <= 2000:
         made.append(Button(text="All as a file", run=run))
     return tuple(made)

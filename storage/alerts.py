@@ -19,6 +19,8 @@ from fleet.message import Message
 from storage import batch, events, named, outbox
 from storage.columns import iso
 from storage.db import AnyRow, earliest
+from storage.pages import Listing
+from storage.selection import Condition
 from storage.tables import Alert, alert_devices, alerts, devices
 
 # as the partial indexes have them
@@ -94,10 +96,17 @@ async def resolve(session: AsyncSession, alert: Alert, why: str, by: str, now: d
     await session.refresh(alert)
 
 
-async def unresolved(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow], int]:
-    """The newest open and acknowledged alerts, and how many there are."""
-    rows = await session.execute(select(alerts).where(UNRESOLVED).order_by(alerts.c.opened_at.desc()).limit(limit))
-    return rows.all(), await session.scalar(select(func.count()).select_from(alerts).where(UNRESOLVED)) or 0
+def unresolved(meant: Condition | None = None) -> Listing:
+    """Open, snoozed and acknowledged alerts, the newest first; only those in which such devices stand, if given."""
+    where: list[ColumnElement[bool]] = [and_(UNRESOLVED)]
+    if meant is not None:
+        standing = (
+            select(alert_devices.c.id)
+            .join(devices, devices.c.device_id == alert_devices.c.device_id)
+            .where(alert_devices.c.alert_id == alerts.c.id, alert_devices.c.left_at.is_(None), meant)
+        )
+        where.append(batch.found(standing))
+    return Listing(tuple(alerts.c), alerts, and_(*where), alerts.c.id, newest_first=True)
 
 
 async def for_person(session: AsyncSession, person: str, limit: int) -> tuple[Sequence[AnyRow], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from fleet.lifecycle import AT_WORK, DeviceStatus
 from fleet.selector import Selector
 from storage import batch
 from storage.db import AnyRow, wake
+from storage.pages import Listing, Page, Place, turn
 from storage.selection import Condition, condition
 from storage.tables import Device, device_groups, device_tags, devices
 
@@ -39,15 +39,6 @@ async def labels(session: AsyncSession, device_id: str) -> tuple[dict[str, str],
     )
     groups = await session.scalars(select(device_groups.c.name).where(device_groups.c.device_id == device_id))
     return dict(tags.all()), sorted(groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the devices that a selector means, in order of id; how many there are in all, and how many before."""
-
-    rows: Sequence[AnyRow]
-    total: int
-    skipped: int = 0
 
 
 _SHOWN = (
@@ -76,17 +67,8 @@ async def find(
     Rows: device_id, status, site, model, versions, last_seen_at.
     """
     where = await condition(session, selector, now, online_within)
-    statement = select(*_SHOWN).where(where).limit(limit)
-    if before:
-        statement = statement.where(devices.c.device_id < before).order_by(devices.c.device_id.desc())
-        rows = (await session.execute(statement)).all()[::-1]
-    else:
-        statement = statement.where(devices.c.device_id > after).order_by(devices.c.device_id)
-        rows = (await session.execute(statement)).all()
-    first = devices.c.device_id < rows[0].device_id if rows else devices.c.device_id <= after
-    counted = select(func.count(), func.count().filter(first)).select_from(devices).where(where)
-    total, skipped = (await session.execute(counted)).one()
-    return Page(rows=rows, total=total, skipped=skipped)
+    listing = Listing(_SHOWN, devices, where, devices.c.device_id)
+    return await turn(session, listing, limit, Place(after, before))
 
 
 async def page(

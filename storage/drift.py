@@ -14,6 +14,7 @@ from fleet.lifecycle import UNWATCHED
 from fleet.settings import DriftSettings
 from storage import batch
 from storage.db import AnyRow, wake
+from storage.pages import Listing
 from storage.tables import DRIFTED, OPEN_CASE, DriftCase, devices, drift_cases
 
 OPEN = text(OPEN_CASE)  # literal text, so that the partial indexes serve it whatever the plan cache does
@@ -119,17 +120,12 @@ async def open_case(session: AsyncSession, device_id: str) -> DriftCase | None:
     return (await session.scalars(statement)).first()
 
 
-async def open_cases(session: AsyncSession, limit: int) -> tuple[Sequence[AnyRow], int]:
-    """Open cases, the oldest first, with the site of the device; and how many there are."""
-    statement = (
-        select(drift_cases, devices.c.site, devices.c.last_seen_at, devices.c.reported_config_version)
-        .join(devices, devices.c.device_id == drift_cases.c.device_id)
-        .where(OPEN)
-        .order_by(drift_cases.c.detected_at, drift_cases.c.device_id)
-        .limit(limit)
-    )
-    count = select(func.count()).select_from(drift_cases).where(OPEN)
-    return (await session.execute(statement)).all(), await session.scalar(count) or 0
+def open_cases(meant: ColumnElement[bool] | None = None) -> Listing:
+    """Open cases, the oldest first, with what the device is now; only those of such devices, if given."""
+    own = (devices.c.site, devices.c.last_seen_at, devices.c.reported_config_version)
+    source = drift_cases.join(devices, devices.c.device_id == drift_cases.c.device_id)
+    where = and_(OPEN) if meant is None else and_(OPEN, meant)
+    return Listing((*drift_cases.c, *own), source, where, drift_cases.c.id)
 
 
 async def history(session: AsyncSession, device_id: str, limit: int) -> Sequence[DriftCase]:

@@ -123,6 +123,28 @@ async def test_a_site_that_no_other_device_has_is_said_with_near_ones(house: Hou
     assert "new_site" not in (await types(house, "device move dev-1 bergen")).data
 
 
+async def test_lists_of_alerts_and_of_drift_are_turned_and_narrowed(db: Database) -> None:
+    """One site each, so that nothing is grouped."""
+    house = House(db, settings_for(), NOW)
+    rows = [build.device(f"dev-{n:02}", NOW, site=f"site-{n:02}", reported_config_version=OLD) for n in range(33)]
+    await build.fleet(db, NOW, rows)
+    await house.later(seconds=1)
+    await house.later(hours=25)
+    for name, size in (("alert list", 20), ("drift list", 30)):
+        first = await types(house, name)
+        turn = next(each for each in first.buttons if each.text == "Next page")
+        second = await types(house, turn.run)
+        assert (len(first.data["rows"]), second.data["first"], second.data["last"]) == (size, size + 1, 33)
+        back = next(each for each in second.buttons if each.text == "Previous page")
+        assert (await types(house, back.run)).data["rows"] == first.data["rows"]
+        both = [row[0] for each in (first, second) for row in each.data["rows"]]
+        assert len(set(both)) == 33
+        narrowed = (await types(house, f"{name} site:site-07")).data
+        assert (narrowed["total"], narrowed["selector"], len(narrowed["rows"])) == (1, "site:site-07", 1)
+        assert "canray" in await refused(house, f"{name} group:canray")
+    assert (await types(house, "alert list site:site-07")).data["rows"][0][1] == "dev-07"
+
+
 async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
     await house.later(hours=24)
     alert = await the_alert(house)

@@ -268,12 +268,15 @@ ALERT = {
         "alert/list",
         now=NOW,
         total=3,
+        first=1,
+        last=2,
+        selector="",
         rows=[
             ["al-01", "dev-1", "drift", "open", AGO[90], None],
             ["al-02", "dev-2", "drift", "acknowledged", AGO[9000], "U0ANN"],
         ],
     ),
-    "alert/list.none": said("alert/list", now=NOW, total=0, rows=[]),
+    "alert/list.none": said("alert/list", now=NOW, total=0, first=1, last=0, selector="site:oslo", rows=[]),
 }
 
 _RULE = {

@@ -109,12 +109,15 @@ DRIFT = {
         "drift/list",
         now=NOW,
         total=1200,
+        first=31,
+        last=32,
+        selector="site:oslo",
         rows=[
             ["dev-1", "oslo", "pushing", "2026.1.0", "2026.2.0", AGO[90], AGO[3]],
             ["dev-22", "New York", "waiting", "never heard", "2026.2.0", AGO[1500], None],
         ],
     ),
-    "drift/list.none": said("drift/list", now=NOW, total=0, rows=[]),
+    "drift/list.none": said("drift/list", now=NOW, total=0, first=1, last=0, selector="", rows=[]),
     "drift/retry": said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=False, last_seen_at=AGO[3]),
     "drift/retry.offline": said("drift/retry", version="2026.2.0", device_id="dev-1", waiting=True, last_seen_at=None),
     "drift/retry.stopped": said(
