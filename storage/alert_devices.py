@@ -28,6 +28,13 @@ from storage.tables import Alert, alert_devices, alerts, campaign_devices
 STANDING = text("alert_devices.left_at IS NULL")  # as the partial index has it
 
 
+def has_open_alert(device_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """The device stands in an alert that nobody and nothing has resolved; looked up for each."""
+    alert = select(alerts.c.id).where(alerts.c.id == alert_devices.c.alert_id, UNRESOLVED)
+    its = select(alert_devices.c.id).where(alert_devices.c.device_id == device_id, STANDING)
+    return batch.found(its.where(batch.found(alert.correlate(alert_devices))))
+
+
 async def in_campaign(session: AsyncSession, campaign_id: str, wave: int | None = None) -> int:
     """How many devices that a campaign does not leave out stand in an alert that nobody and nothing has resolved.
 

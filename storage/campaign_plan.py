@@ -14,7 +14,7 @@ from fleet.campaign import BEGUN, LEGAL, UNSETTLED, CampaignKind, TargetState
 from fleet.plan import targets_sha256
 from fleet.rollout import Rollout, Waves, share, waves
 from fleet.selector import Selector, parse
-from storage import batch, selection
+from storage import batch, campaign_canaries, selection
 from storage import campaigns as rows_of
 from storage.campaign_conditions import BY_KIND, HAS_IT
 from storage.db import AnyRow
@@ -59,6 +59,9 @@ async def freeze(
     columns = _places(row, chosen, cut, ordinary)
     given = select(*(value.label(name) for name, value in columns.items()))
     await session.execute(insert(campaign_devices).from_select(list(columns), given, include_defaults=False))
+    if share(rollout.canary) and cut.first_last > cut.first > 1:
+        online = devices.c.last_seen_at >= at.now - at.online_within
+        await campaign_canaries.exchange_sick_ones(session, row, cut.canary, online)
     sha256 = await digest(session, row.id)
     made = {"rollout": rollout.model_dump(mode="json"), "targets": ordinary + behind, "waves": cut.total}
     await rows_of.change(session, row, **made, targets_sha256=sha256)

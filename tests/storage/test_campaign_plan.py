@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from fleet.alert import AlertKind, AlertState
 from fleet.campaign import TargetState
 from fleet.lifecycle import DeviceStatus
 from fleet.rollout import Rollout
@@ -14,10 +15,20 @@ from fleet.selector import parse
 from storage import campaign_plan, campaigns, ids
 from storage.campaign_plan import Moment
 from storage.db import Database
-from storage.tables import Campaign, campaign_devices
+from storage.tables import Alert, AlertDevice, Campaign, campaign_devices
 from tests import build
 from tests.build import OLD
 from tests.storage.planning import planned, targets
+
+
+async def has_alert(db: Database, now: datetime, *device_ids: str) -> None:
+    async with db.begin() as session:
+        for each in device_ids:
+            alert = {"kind": AlertKind.DRIFT, "state": AlertState.OPEN, "opened_at": now}
+            session.add(Alert(id=f"al-{each}", key=each, device_id=each, **alert))
+            await session.flush()
+            place = {"alert_id": f"al-{each}", "kind": AlertKind.DRIFT, "joined_at": now}
+            session.add(AlertDevice(id=f"am-{each}", device_id=each, **place))
 
 
 async def test_waves_hold_a_device_of_each_site_in_turn_and_the_last_ones_go_last(db: Database, now: datetime) -> None:
@@ -95,6 +106,21 @@ async def test_the_canary_may_be_a_group_of_devices(db: Database, now: datetime)
     found = await targets(db, row.id)
     assert {name for name, each in found.items() if each.wave == 1} == {"dev-6", "dev-7"}
     assert row.waves == 3
+
+
+async def test_canaries_by_number_are_devices_without_an_open_alert_where_there_are_any(
+    db: Database, now: datetime
+) -> None:
+    rows = [build.device(f"dev-{number}", now, reported_config_version=OLD, last_seen_at=now) for number in range(5)]
+    rows += [build.device("dev-2a", now, reported_config_version=OLD)]  # offline
+    await build.fleet(db, now, rows)
+    await has_alert(db, now, "dev-0", "dev-1", "dev-3", "dev-4")
+    row = await planned(db, now, rollout=Rollout(canary="2", wave="100%"))
+    found = await targets(db, row.id)
+    assert {name for name, each in found.items() if each.wave == 1} == {"dev-1", "dev-2"}
+    assert sorted(each.position for each in found.values()) == [1, 2, 3, 4, 5, 6]
+    behind = await planned(db, now, rollout=Rollout(canary="1", last="-dev-0", wave="1"))
+    assert (await targets(db, behind.id))["dev-0"].wave == 1  # nobody goes before those of --last for it
 
 
 async def test_a_top_up_takes_only_those_that_are_not_in_the_campaign_yet(db: Database, now: datetime) -> None:
