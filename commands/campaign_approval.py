@@ -32,6 +32,8 @@ async def ask(call: Call, campaign: str) -> Message:
             raise Refused(f"Campaign {row.id[-6:]} is {row.status}: there is nothing to ask for. See /fleet bulk list.")
         if row.due_at and row.due_at <= call.now:
             raise Refused("This plan is too old: devices may have changed since. Plan it anew.")
+        if not row.targets:
+            raise Refused(f"Nobody is left in the plan of campaign {row.id[-6:]}. Discard it, or plan it anew.")
         await _refuse_twice(session, row)
         plan = await _plan(session, row)
         approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings, told=told)

@@ -174,6 +174,14 @@ async def test_the_preview_says_how_many_have_an_open_alert_and_go_first_with_it
     assert (await bulk.config(call(house), NEW, parse("dev-01"))).data["notes"] == []
 
 
+async def test_nobody_is_asked_to_approve_a_plan_of_nobody(house: Campaigns) -> None:
+    await a_fleet(house, 2)
+    plan = named(await bulk.config(call(house), NEW, parse("all")))
+    await campaign_targets.exclude(call(house), plan, parse("all"))
+    with pytest.raises(Refused, match="Nobody is left in the plan"):
+        await campaign_approval.ask(call(house), plan)
+
+
 async def test_a_top_up_is_a_plan_of_its_own_for_those_that_joined(house: Campaigns) -> None:
     await a_fleet(house, 2)
     first = await begun(house, "site:bergen")

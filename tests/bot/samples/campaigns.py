@@ -351,6 +351,11 @@ BULK = {
     ),
     "bulk/ended": said("bulk/ended", **_CAMPAIGN | _OVER, channel="C0FLEETOPS"),
     "bulk/ended.failed": said("bulk/ended", **_CAMPAIGN | _SKIPPING | {"status": "failed"}, channel="C0FLEETOPS"),
+    "bulk/ended.without-a-way-back": said(
+        "bulk/ended",
+        **_CAMPAIGN | _ABORTED | {"title": "Firmware 2.0.0", "no_way_back": _LEFT_BEHIND},
+        channel="C0FLEETOPS",
+    ),
     "bulk/report_file": said("bulk/report_file", title="Configuration 2026.2.0"),
     "bulk/skipped": said("bulk/skipped", **_CAMPAIGN | _SKIPPING),
     "bulk/progress": said("bulk/progress", **_CAMPAIGN),
