@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 from sqlalchemy import Connection, Engine, event
 
 from fleet.settings import DatabaseSettings, Settings
@@ -23,6 +25,10 @@ from storage.tables import metadata
 
 # PostgreSQL in a wheel asks for it, and warns where it is missing (containers, CI).
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="muster-tests-"))
+
+# How long an example takes says how busy the machine is, and fails no test.
+hypothesis.settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("timeless")
 
 NOW = datetime(2026, 3, 19, 14, 30, tzinfo=UTC)
 
