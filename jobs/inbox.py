@@ -167,6 +167,8 @@ async def _write(session: AsyncSession, read: Batch, settings: Settings) -> None
     why_resolved = {each: Resolution.ACKED if each in acked else Resolution.REPORTED for each in drifted}
     resolved = await drift.resolve(session, why_resolved, now)
     await after_resolution(session, resolved, now, settings.alerts)
+    if in_vain := acked & drifted - {row.device_id for row in resolved}:
+        await drift.acked_in_vain(session, in_vain, now + settings.drift.ack_timeout)
 
 
 async def _hand_over(session: AsyncSession, read: Batch, settings: Settings) -> None:

@@ -56,6 +56,24 @@ async def heard(session: AsyncSession, device_ids: Iterable[str], now: datetime,
         wake(session, "cases")
 
 
+async def acked_in_vain(session: AsyncSession, device_ids: Iterable[str], deadline: datetime) -> None:
+    """These devices acked and run something else still: where no clock runs yet, it does now.
+
+    It starts when a push has left. If Muster was killed before it wrote that down, the ack is all that says so.
+    """
+    given = batch.texts(session)
+    statement = (
+        update(drift_cases)
+        .where(
+            drift_cases.c.device_id == given.c.value,
+            batch.and_not_guessed(OPEN, drift_cases.c.state == CaseState.PUSHING, drift_cases.c.due_at.is_(None)),
+        )
+        .values(due_at=deadline)
+    )
+    await session.execute(statement, {"given": batch.dump(device_ids)})
+    wake(session, "cases")
+
+
 async def reject(session: AsyncSession, acks: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Devices said no to their present target (device_id, version, error): escalated at once, not retried."""
     given = batch.rows(session, {"device_id": batch.TEXT, "version": batch.TEXT, "error": batch.TEXT})

@@ -245,6 +245,19 @@ async def test_a_device_that_acks_and_then_reports_the_old_version_is_pushed_aga
     assert (await case_of(house)).state is CaseState.RESOLVED
 
 
+async def test_it_is_pushed_again_too_if_muster_was_killed_before_it_wrote_that_the_push_had_left(house: House) -> None:
+    await drifted(house)
+    await house.settle()
+    async with house.db.begin() as session:
+        await session.execute(update(DriftCase).values(due_at=None))
+    ack, status = {"version": NEW, "status": "applied"}, {"reported_config_version": OLD}
+    await house.hear_many(
+        [("dev-1/config/ack", json.dumps(ack).encode()), ("dev-1/status", json.dumps(status).encode())]
+    )
+    await house.later(minutes=5)
+    assert len(house.publish.pushes("dev-1")) == 2
+
+
 async def test_a_device_that_acks_everything_and_changes_nothing_is_given_up_after_three_retries(house: House) -> None:
     await drifted(house)
     await house.settle()
