@@ -49,7 +49,7 @@ async def _told(call: Call, campaign: str) -> dict[str, Any]:
     """How many of its devices are online, and how long it takes, as its preview says it now."""
     async with call.db.read() as session:
         row = await campaigns.get(session, campaign)
-        seen = await campaign_plan.preview(session, row, Moment(call.now, call.settings.drift.online_within))
+        seen = await campaign_plan.outlook(session, row, Moment(call.now, call.settings.drift.online_within))
     return {"online": seen.online, "takes_s": takes(row, seen).total_seconds()}
 
 

@@ -16,7 +16,7 @@ from fleet.message import Button, Message, Style, as_title
 from fleet.rollout import LONGEST, Rollout, frozen, in_turn, predicted, rules, share
 from fleet.selector import Selector, parse
 from storage import alert_devices, audit, campaign_plan, campaign_waiting, campaigns, devices, groups, ids
-from storage.campaign_plan import Moment, Preview
+from storage.campaign_plan import Moment, Outlook, Preview
 from storage.db import AnyRow
 from storage.tables import Campaign
 
@@ -185,7 +185,7 @@ def _nothing(draft: Draft, shown: Preview, meant: int) -> str:
     return f"None of the devices that match {which}{others} can take part: {reasons}. Nothing was planned."
 
 
-def takes(row: Campaign, shown: Preview) -> timedelta:
+def takes(row: Campaign, shown: Outlook) -> timedelta:
     """How long a campaign takes at its pace, if all goes well."""
     rollout = campaigns.rollout_of(row)
     # where a wave has its day, the last one has a whole day too
@@ -199,7 +199,7 @@ def _too_long(length: timedelta) -> str:
     )
 
 
-def _device_takes(row: Campaign, shown: Preview) -> timedelta:
+def _device_takes(row: Campaign, shown: Outlook) -> timedelta:
     return shown.took if shown.took is not None else _TAKES[row.kind]
 
 

@@ -23,11 +23,11 @@ async def list_all(call: Call) -> Message:
     """Campaigns: those under way, then the plans, then the newest of the others."""
     async with call.db.read() as session:
         found = await campaigns.recent(session, _LISTED)
-        facts = [await campaign_news.facts(session, each, call.now) for each in found]
+        so_far = [await campaign_news.progress(session, each.id) for each in found]
         fence = await fences.standing(session)
     rows = [
-        [each.id[-6:], each.title, each.status.value, f"{fact['percent']}%", fact["failed"], each.created_at]
-        for each, fact in zip(found, facts, strict=True)
+        [each.id[-6:], each.title, each.status.value, f"{progress['percent']}%", progress["failed"], each.created_at]
+        for each, progress in zip(found, so_far, strict=True)
     ]
     shows = [Button(text=f"{each.id[-6:]} {each.title}"[:75], run=f"bulk show {each.id}") for each in found[:5]]
     return Message(

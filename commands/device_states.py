@@ -18,6 +18,7 @@ from commands.spec import Call, Rest, command
 from fleet import lifecycle as rule
 from fleet import maintenance as windows
 from fleet.decommission import ExportState
+from fleet.drift import is_online
 from fleet.errors import BadInput, NotFound, Refused
 from fleet.event import EventType
 from fleet.lifecycle import ALERTS_PAUSED, DeviceStatus
@@ -233,8 +234,8 @@ async def _ask(
     noun = "device" if len(rows) <= call.settings.config.assign_limit else "bulk"
     ids, sites = [row.device_id for row in rows], [row.site for row in rows]
     plan: Plan = plan_for(f"{noun}.{verb}", title, params, ids, sites)
-    since = call.now - call.settings.drift.online_within
-    told = {"online": sum(row.last_seen_at is not None and row.last_seen_at >= since for row in rows)}
+    within = call.settings.drift.online_within
+    told = {"online": sum(is_online(row.last_seen_at, call.now, within) for row in rows)}
     approval = await approvals.ask(session, plan, call.person.id, call.now, call.settings, told=told)
     return approve.asked(approval, call.settings)
 

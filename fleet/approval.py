@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from fleet.plan import Plan
-from fleet.roles import Person, Role
+from fleet.roles import Person, Role, is_person
 
 START_WITHIN = timedelta(hours=1)
 """What is approved starts at once, or so long after its expiry at most: nobody expects it days later."""
@@ -139,7 +139,7 @@ _TOO_LATE = "It has expired: nobody decided in time. Nothing was done; ask for i
 
 def over(request: Request, now: datetime, *, against: bool = False) -> str:
     """Why nothing can be decided any more, as a sentence; empty while it can. `against`: somebody wants it not done."""
-    who = f"<@{request.ended_by}>" if request.ended_by[:1] in ("U", "W") else "Muster"
+    who = f"<@{request.ended_by}>" if is_person(request.ended_by) else "Muster"
     match request.state:
         case ApprovalState.PENDING:
             return _TOO_LATE if request.expires_at <= now else ""

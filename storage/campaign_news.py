@@ -107,14 +107,40 @@ async def failures(session: AsyncSession, campaign_id: str, limit: int) -> list[
     return [dict(each._mapping) for each in await campaign_failures.groups(session, campaign_id, limit)]
 
 
-async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:
-    """The campaign as templates know it."""
-    rollout, tally = campaigns.rollout_of(row), await campaigns.tally(session, row.id)
-    by_plan = await campaign_skips.left_out(session, row.id) if tally.get(TargetState.SKIPPED) else []
+async def progress(session: AsyncSession, campaign_id: str) -> dict[str, Any]:
+    """How far a campaign is: the part of `facts` that the states of its devices tell."""
+    return _progress(*await _counted(session, campaign_id))
+
+
+async def _counted(session: AsyncSession, campaign_id: str) -> tuple[dict[TargetState, int], Sequence[AnyRow]]:
+    """How many devices are in which state, and those of them that the plan left out, by reason."""
+    tally = await campaigns.tally(session, campaign_id)
+    return tally, await campaign_skips.left_out(session, campaign_id) if tally.get(TargetState.SKIPPED) else []
+
+
+def _progress(tally: Mapping[TargetState, int], by_plan: Sequence[AnyRow]) -> dict[str, Any]:
     left_out = sum(each.devices for each in by_plan)
     skipped = tally.get(TargetState.SKIPPED, 0) - left_out
     done = shown.settled(tally) - left_out - skipped
     of = max(sum(tally.values()) - left_out, 0)
+    return {
+        "targets": of,
+        "settled": done,
+        "bar": shown.bar(done, of),
+        "percent": 100 * done // of if of else 0,
+        "states": _states(tally, by_plan),
+        "skipped": skipped,
+        "succeeded": tally.get(TargetState.SUCCEEDED, 0),
+        "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
+        "parked": tally.get(TargetState.PARKED, 0),
+    }
+
+
+async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str, Any]:
+    """The campaign as templates know it."""
+    rollout = campaigns.rollout_of(row)
+    tally, by_plan = await _counted(session, row.id)
+    so_far = _progress(tally, by_plan)
     rate = await _rate(session, row, now)
     left = await campaign_outcomes.left_to_the_sweep(session, row) if row.status in _CUT_SHORT else 0
     return {
@@ -133,16 +159,8 @@ async def facts(session: AsyncSession, row: Campaign, now: datetime) -> dict[str
         "tail_until": row.tail_until,
         "wave": row.wave,
         "waves": row.waves,
-        "targets": of,
-        "settled": done,
-        "bar": shown.bar(done, of),
-        "percent": 100 * done // of if of else 0,
-        "states": _states(tally, by_plan),
-        "skipped": skipped,
-        "reasons": await _reasons(session, row.id) if skipped else [],
-        "succeeded": tally.get(TargetState.SUCCEEDED, 0),
-        "failed": sum(tally.get(state, 0) for state in UNSUCCESSFUL),
-        "parked": tally.get(TargetState.PARKED, 0),
+        **so_far,
+        "reasons": await _reasons(session, row.id) if so_far["skipped"] else [],
         "left_to_the_sweep": left,
         "no_way_back": await no_way_back(session, row) if row.status in _CUT_SHORT else None,
         "old_certificates": await _old_certificates(session, row),

@@ -184,21 +184,27 @@ def _taken(campaign_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """The blast radius. Pairs of a name and a number of devices, the greatest first; `skipped` by its reason."""
+class Outlook:
+    """How many devices can be asked now, and what is known of how long they take."""
 
     online: int
-    sites: Sequence[tuple[str, int]]
-    models: Sequence[tuple[str, int]]
-    firmwares: Sequence[tuple[str, int]]
-    statuses: Sequence[tuple[str, int]]
-    skipped: Sequence[tuple[str, int]]
     waves: Sequence[tuple[int, int]]
     """Of each wave its number and its devices."""
     sizes: Sequence[tuple[int, int]]
     """Of each wave the devices that can be asked now, and those of the site that has most of them."""
     took: timedelta | None
     """How long a device took in campaigns of this kind, if there were any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Outlook):
+    """The blast radius. Pairs of a name and a number of devices, the greatest first; `skipped` by its reason."""
+
+    sites: Sequence[tuple[str, int]]
+    models: Sequence[tuple[str, int]]
+    firmwares: Sequence[tuple[str, int]]
+    statuses: Sequence[tuple[str, int]]
+    skipped: Sequence[tuple[str, int]]
     sample: Sequence[AnyRow]
     """device_id, site, model, firmware: the first to go."""
 
@@ -206,8 +212,7 @@ class Preview:
 async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int = 10) -> Preview:
     """What the campaign would touch. At most `listed` of each kind."""
     target = campaign_devices.c
-    mine = target.campaign_id == row.id
-    taken = and_(mine, target.state != TargetState.SKIPPED)
+    taken, skipped = and_(*_taken(row.id)), and_(target.campaign_id == row.id, target.state == TargetState.SKIPPED)
     with_device = campaign_devices.join(devices, devices.c.device_id == target.device_id)
 
     async def by(column: ColumnElement[Any], condition: ColumnElement[bool], joined: bool = False) -> list[Any]:
@@ -216,6 +221,27 @@ async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int 
         rows = await session.execute(statement.order_by(func.count().desc(), column).limit(listed))
         return [(str(name), count) for name, count in rows.all()]
 
+    ahead = await outlook(session, row, at)
+    first = select(target.device_id, target.site, target.model, target.firmware).where(taken)
+    return Preview(
+        online=ahead.online,
+        waves=ahead.waves,
+        sizes=ahead.sizes,
+        took=ahead.took,
+        sites=await by(target.site, taken),
+        models=await by(target.model, taken),
+        firmwares=await by(target.firmware, taken),
+        statuses=await by(devices.c.status, taken, joined=True),
+        skipped=await by(target.why, skipped),
+        sample=(await session.execute(first.order_by(target.wave, target.position).limit(5))).all(),
+    )
+
+
+async def outlook(session: AsyncSession, row: Campaign, at: Moment) -> Outlook:
+    """How many of its devices are online, and what its duration is reckoned from."""
+    target = campaign_devices.c
+    taken = and_(*_taken(row.id))
+    with_device = campaign_devices.join(devices, devices.c.device_id == target.device_id)
     heard = devices.c.last_seen_at >= at.now - at.online_within
     online = select(func.count()).select_from(with_device).where(taken, heard)
     can_be_asked = case((heard if BY_KIND[row.kind].needs_device else true(), 1), else_=0)
@@ -228,18 +254,11 @@ async def preview(session: AsyncSession, row: Campaign, at: Moment, listed: int 
     ).c
     per_wave = select(per_site.wave, func.sum(per_site.devices), func.sum(per_site.now), func.max(per_site.now))
     waves = (await session.execute(per_wave.group_by(per_site.wave).order_by(per_site.wave))).all()
-    first = select(target.device_id, target.site, target.model, target.firmware).where(taken)
-    return Preview(
+    return Outlook(
         online=await session.scalar(online) or 0,
-        sites=await by(target.site, taken),
-        models=await by(target.model, taken),
-        firmwares=await by(target.firmware, taken),
-        statuses=await by(devices.c.status, taken, joined=True),
-        skipped=await by(target.why, and_(mine, target.state == TargetState.SKIPPED)),
         waves=[(wave, int(count)) for wave, count, _, _ in waves],
         sizes=[(int(now), int(at_one_site)) for _, _, now, at_one_site in waves],
         took=await _took_lately(session, row.kind),
-        sample=(await session.execute(first.order_by(target.wave, target.position).limit(5))).all(),
     )
 
 
